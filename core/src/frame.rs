@@ -1,0 +1,274 @@
+//! [`Frame`]: the bytes of one frame of a message.
+
+use std::fmt;
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+/// The longest body that a frame holds inline.
+///
+/// Chosen so that a frame is no larger than 40 bytes. A frame that is held inline shares nothing, so no reference
+/// count travels between processors for it.
+pub(crate) const INLINE_MAX: usize = 38;
+
+/// The body of one frame: bytes that are cheap to clone.
+///
+/// Small bodies (up to 38 bytes) are values; larger ones are reference-counted. A large frame that was received is a
+/// slice of what was read from the network and keeps that whole piece (up to 256 KiB) in memory; call
+/// [`detach`](Self::detach) on a frame that is kept for long.
+///
+/// # Example
+/// ```
+/// use privateer_core::Frame;
+///
+/// let frame = Frame::from("hello");
+/// assert_eq!(frame, b"hello"[..]);
+/// assert_eq!(frame.len(), 5);
+/// ```
+#[derive(Clone)]
+pub struct Frame(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, octets: [u8; INLINE_MAX] },
+    Shared(Bytes),
+}
+
+impl Frame {
+    /// A frame of no bytes, as delimiters are.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Repr::Inline {
+            len: 0,
+            octets: [0; INLINE_MAX],
+        })
+    }
+
+    /// A frame of a copy of these bytes.
+    #[must_use]
+    pub fn copy_from_slice(body: &[u8]) -> Self {
+        Self::inline(body).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(body))))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, octets } => octets.get(..usize::from(*len)).unwrap_or_default(),
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+
+    /// How many bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { len, .. } => usize::from(*len),
+            Repr::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes as [`Bytes`]; copies only what was inline.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Inline { .. } => Bytes::copy_from_slice(self.as_slice()),
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The same bytes in memory of their own, so that keeping the frame keeps nothing else.
+    ///
+    /// Copies a body that may be a slice of something larger; a body held inline, or one that nobody else refers to,
+    /// stays as it is.
+    #[must_use]
+    pub fn detach(self) -> Self {
+        match self.0 {
+            Repr::Shared(bytes) if !bytes.is_unique() => {
+                Self(Repr::Shared(Bytes::copy_from_slice(&bytes)))
+            }
+            own => Self(own),
+        }
+    }
+
+    /// The body, to share it by reference count, unless it is held inline.
+    pub(crate) const fn shared(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Inline { .. } => None,
+            Repr::Shared(bytes) => Some(bytes),
+        }
+    }
+
+    /// A frame that holds `body` inline, or none if it is too long for that.
+    pub(crate) fn inline(body: &[u8]) -> Option<Self> {
+        let mut octets = [0; INLINE_MAX];
+        let len = u8::try_from(body.len()).ok()?;
+        octets.get_mut(..body.len())?.copy_from_slice(body);
+        Some(Self(Repr::Inline { len, octets }))
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Frame {}
+
+impl PartialEq<[u8]> for Frame {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.as_slice() == other
+    }
+}
+
+impl<const N: usize> PartialEq<[u8; N]> for Frame {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        self.as_slice() == other
+    }
+}
+
+impl PartialEq<str> for Frame {
+    fn eq(&self, other: &str) -> bool {
+        self.as_slice() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Frame {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_slice() == other.as_bytes()
+    }
+}
+
+impl std::hash::Hash for Frame {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_slice().hash(state);
+    }
+}
+
+/// Prints text as text and other bytes as `\xNN`; at most 64 bytes of a longer body.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 64;
+        let body = self.as_slice();
+        match body.get(..SHOWN) {
+            Some(head) if body.len() > SHOWN => {
+                write!(f, "\"{}\"... ({} bytes)", head.escape_ascii(), body.len())
+            }
+            _ => write!(f, "\"{}\"", body.escape_ascii()),
+        }
+    }
+}
+
+impl From<Bytes> for Frame {
+    fn from(body: Bytes) -> Self {
+        Self::inline(&body).unwrap_or(Self(Repr::Shared(body)))
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(body: Vec<u8>) -> Self {
+        Self::inline(&body).unwrap_or_else(|| Self(Repr::Shared(Bytes::from(body))))
+    }
+}
+
+impl From<String> for Frame {
+    fn from(body: String) -> Self {
+        Self::from(body.into_bytes())
+    }
+}
+
+impl From<&[u8]> for Frame {
+    fn from(body: &[u8]) -> Self {
+        Self::copy_from_slice(body)
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Frame {
+    fn from(body: &[u8; N]) -> Self {
+        Self::copy_from_slice(body)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Frame {
+    fn from(body: [u8; N]) -> Self {
+        Self::copy_from_slice(&body)
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(body: &str) -> Self {
+        Self::copy_from_slice(body.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_at_most_40_bytes() {
+        assert!(size_of::<Frame>() <= 40);
+    }
+
+    #[test]
+    fn bodies_around_the_inline_limit_survive() {
+        for len in [
+            0,
+            1,
+            INLINE_MAX - 1,
+            INLINE_MAX,
+            INLINE_MAX + 1,
+            255,
+            256,
+            70_000,
+        ] {
+            let body = vec![7; len];
+            let frame = Frame::from(body.clone());
+            assert_eq!(frame.len(), len);
+            assert_eq!(frame, body[..]);
+            assert_eq!(frame.shared().is_none(), len <= INLINE_MAX);
+            assert_eq!(frame.into_bytes(), body);
+        }
+    }
+
+    #[test]
+    fn detach_leaves_the_larger_piece() {
+        let piece = Bytes::from(vec![1; 10_000]);
+        let frame = Frame::from(piece.slice(100..200)).detach();
+        assert!(piece.is_unique());
+        assert_eq!(frame, [1; 100]);
+    }
+
+    #[test]
+    fn debug_shows_text_and_escapes_the_rest() {
+        assert_eq!(format!("{:?}", Frame::from(b"ok\xff")), r#""ok\xff""#);
+        assert!(format!("{:?}", Frame::from(vec![b'a'; 100])).ends_with("(100 bytes)"));
+    }
+}
