@@ -1,0 +1,173 @@
+//! The public errors: a type per operation, each telling what the caller can do.
+
+use std::io;
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::message::Message;
+
+/// A socket was made where no Tokio runtime is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no Tokio runtime here: make the socket inside one, or give a handle with SocketOptions::runtime")]
+pub struct NoRuntime;
+
+/// `bind` failed; the socket is as before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The text is not an endpoint.
+    #[error("the endpoint cannot be read")]
+    Endpoint(#[from] EndpointError),
+    /// Somebody listens there.
+    #[error("{endpoint} is in use; stop whoever listens there, or bind another (port * takes a free one)")]
+    InUse {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// A file that is no socket stands at the path.
+    #[error("{endpoint} is a file that is no socket; remove it, or bind another path")]
+    NotASocket {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// The operating system refused.
+    #[error("cannot listen on {endpoint}")]
+    Io {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The socket is closed.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+/// `connect` failed; the socket is as before. An absent peer is no error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The text is not an endpoint, or not one to connect to.
+    #[error("the endpoint cannot be connected to")]
+    Endpoint(#[from] EndpointError),
+    /// The socket behind this inproc name cannot be a peer of this one.
+    #[error("a {ours} socket cannot connect to the {theirs} socket bound to {endpoint}")]
+    Incompatible {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// This socket's type.
+        ours: crate::SocketType,
+        /// The bound socket's type.
+        theirs: crate::SocketType,
+    },
+    /// The socket is closed.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+/// `unbind` or `disconnect` failed; nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointNotFound {
+    /// The text is not an endpoint.
+    #[error("the endpoint cannot be read")]
+    Endpoint(#[from] EndpointError),
+    /// The socket has no such endpoint.
+    #[error("the socket has no endpoint {endpoint}; bind returns the name to use")]
+    NotFound {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+}
+
+/// A message was not sent; it is given back.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct SendError {
+    kind: SendErrorKind,
+    message: Box<Message>,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// The socket is mute: no peer is there or none has room; `send` waits for one.
+    #[error("no peer has room for the message now")]
+    Full,
+    /// A ROUTER has no peer of this routing id.
+    #[error("no peer of this routing id is connected")]
+    Unroutable,
+    /// A REQ socket in lockstep has a request outstanding.
+    #[error("a request is outstanding: receive its reply first, or leave out req_lockstep")]
+    RequestOutstanding,
+    /// A REP socket has received no request that is not answered.
+    #[error("there is no request to reply to: receive one first")]
+    NoRequest,
+    /// The socket is closed.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+impl SendError {
+    pub(crate) fn new(kind: SendErrorKind, message: Message) -> Self {
+        Self { kind, message: Box::new(message) }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn kind(&self) -> SendErrorKind {
+        self.kind
+    }
+
+    /// The message that was not sent.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        *self.message
+    }
+
+    /// Whether trying again later may succeed.
+    #[must_use]
+    pub fn would_block(&self) -> bool {
+        self.kind == SendErrorKind::Full
+    }
+}
+
+/// Nothing was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// Nothing is there now; `recv` waits. Only from `try_recv`.
+    #[error("no message is there now")]
+    Empty,
+    /// A REQ socket has no request outstanding.
+    #[error("no request is outstanding: send one first")]
+    NoRequest,
+    /// A REP socket owes a reply.
+    #[error("a reply is owed: send it before the next request is received")]
+    ReplyOwed,
+    /// The socket is closed.
+    #[error("the socket is closed")]
+    Closed,
+}
+
+impl RecvError {
+    /// Whether trying again later may succeed.
+    #[must_use]
+    pub fn would_block(&self) -> bool {
+        *self == Self::Empty
+    }
+}
+
+/// A ROUTER has no such peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such peer is connected")]
+pub struct Unroutable;
+
+/// What `close` or `disconnect` left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "messages may not have been sent"]
+pub struct CloseReport {
+    /// Messages that were accepted by `send` and never wholly given to the operating system (over inproc: never
+    /// received).
+    pub unsent: u64,
+}

@@ -1,0 +1,298 @@
+//! [`Session`]: one established connection: a stream and two pipes.
+//!
+//! ```text
+//! outbound pipe ──take──► flight ──vectored write──► stream ──read──► traffic ──append──► inbound pipe
+//!                          ▲ commands, at message boundaries              │ commands
+//!                          └───────────────────── PONG ◄──────────────────┘
+//! ```
+//!
+//! The two directions are state machines of their own; neither waits for the other. One task polls both.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, Sleep};
+
+use super::flight::{Flight, SLICES};
+use super::heartbeat::{Due, Heartbeat};
+use super::transport::Stream;
+use crate::monitor::DisconnectReason;
+use crate::pipe::{Pipe, Taken};
+use crate::segment::{Segment, SegmentPool};
+use crate::socket::counters::Counters;
+use crate::zmtp::command::{self, Command};
+use crate::zmtp::traffic::{PeerMisbehaved, Traffic};
+
+/// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
+const CONTROL_MAX: usize = 64 * 1024;
+
+/// One established connection.
+pub(crate) struct Session<'a, S> {
+    pub(crate) stream: S,
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer<'a>,
+    pub(crate) heartbeat: Option<Heartbeat>,
+    pub(crate) timer: Option<Pin<Box<Sleep>>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// From the stream to the inbound pipe.
+pub(crate) struct Reader {
+    traffic: Traffic,
+    inbound: Arc<Pipe>,
+    /// Scratch for segments between the two.
+    segments: VecDeque<Segment>,
+}
+
+/// From the outbound pipe to the stream.
+pub(crate) struct Writer<'a> {
+    outbound: Arc<Pipe>,
+    flight: &'a mut Flight,
+    /// Commands to write at the next message boundary.
+    control: BytesMut,
+    control_begun: bool,
+    done: Vec<Segment>,
+    credit: (usize, usize),
+    pool: Arc<SegmentPool>,
+    /// Everything is written that ever will be, and the stream's direction is shut down.
+    shut_down: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(traffic: Traffic, inbound: Arc<Pipe>) -> Self {
+        Self {
+            traffic,
+            inbound,
+            segments: VecDeque::new(),
+        }
+    }
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        outbound: Arc<Pipe>,
+        flight: &'a mut Flight,
+        hello: BytesMut,
+        pool: Arc<SegmentPool>,
+    ) -> Self {
+        Self {
+            outbound,
+            flight,
+            control: hello,
+            control_begun: false,
+            done: Vec::new(),
+            credit: (0, 0),
+            pool,
+            shut_down: false,
+        }
+    }
+}
+
+impl<S: Stream> Session<'_, S> {
+    /// Runs until the connection ends, and tells why.
+    ///
+    /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
+    pub(crate) async fn run(&mut self) -> DisconnectReason {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        let read = self.poll_read(cx);
+        // A PONG or a PING that became due goes out now.
+        let timer = self.poll_timer(cx);
+        let write = self.poll_write(cx);
+        match (read, timer, write) {
+            (Poll::Ready(reason), ..) | (_, Poll::Ready(reason), _) => Poll::Ready(reason),
+            (.., Poll::Ready(error)) => Poll::Ready(DisconnectReason::Io(error.kind())),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Pending for good, or the end of the connection.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        let Reader { traffic, inbound, segments } = &mut self.reader;
+        loop {
+            if traffic.has_messages() {
+                let room = inbound.room(cx.waker());
+                if room > 0 {
+                    traffic.take(room, segments);
+                    inbound.append(segments);
+                }
+                if traffic.has_messages() && traffic.is_full() {
+                    self.suspend();
+                    return Poll::Pending;
+                }
+            }
+            if self.writer.control.len() >= CONTROL_MAX {
+                return Poll::Pending;
+            }
+            if let Err(error) = ready!(self.stream.poll_readable(cx)) {
+                return Poll::Ready(DisconnectReason::Io(error.kind()));
+            }
+            let mut target = traffic.read_target();
+            let offered = target.limit();
+            let read = pin!(self.stream.read_buf(&mut target)).poll(cx);
+            match read {
+                Poll::Pending => {
+                    traffic.release();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(DisconnectReason::Io(error.kind())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(self.closed_by_peer()),
+                Poll::Ready(Ok(read)) => traffic.filled(read, offered),
+            }
+            if let Some(heartbeat) = &mut self.heartbeat {
+                heartbeat.heard(Instant::now());
+            }
+            let control = &mut self.writer.control;
+            let counters = &self.counters;
+            let walked = traffic.walk(&mut |body| handle_command(body, control, counters));
+            if let Err(fault) = walked {
+                return Poll::Ready(DisconnectReason::Misbehaved(fault));
+            }
+            if !traffic.has_messages() {
+                traffic.release();
+            }
+        }
+    }
+
+    const fn closed_by_peer(&self) -> DisconnectReason {
+        if self.writer.shut_down {
+            DisconnectReason::ClosedHere
+        } else {
+            DisconnectReason::ClosedByPeer
+        }
+    }
+
+    /// Reading has stopped because nobody receives: silence says nothing about the peer then.
+    fn suspend(&mut self) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.suspend();
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            if self.writer.is_idle() && !self.writer.refill(cx) {
+                return Poll::Pending;
+            }
+            if self.writer.is_idle() {
+                // The pipe is finished: tell the peer, and let it close when it has read everything.
+                match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
+                    Ok(()) => self.writer.shut_down = true,
+                    Err(error) => return Poll::Ready(error),
+                }
+                return Poll::Pending;
+            }
+            match ready!(self.writer.poll_write(&mut self.stream, cx)) {
+                Ok(()) => {}
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
+            return Poll::Pending;
+        };
+        while timer.as_mut().poll(cx).is_ready() {
+            match heartbeat.due(Instant::now()) {
+                Due::Nothing => {}
+                Due::Ping => self.writer.control.extend_from_slice(&command::ping(0, &[])),
+                Due::Dead => return Poll::Ready(DisconnectReason::HeartbeatTimeout),
+            }
+            timer.as_mut().reset(heartbeat.next());
+        }
+        Poll::Pending
+    }
+}
+
+impl Writer<'_> {
+    fn is_idle(&self) -> bool {
+        self.flight.is_empty() && self.control.is_empty()
+    }
+
+    /// Takes what is in the pipe; tells whether there is something to do.
+    fn refill(&mut self, cx: &Context<'_>) -> bool {
+        let credit = std::mem::take(&mut self.credit);
+        let taken = self.outbound.take(&mut self.flight.segments, credit, Some(cx.waker()));
+        match taken {
+            Taken::Some => true,
+            Taken::Empty => false,
+            Taken::Finished => !self.shut_down,
+        }
+    }
+
+    fn poll_write<S: Stream>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let control_now = !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let (first, rest) = slices.split_at_mut(usize::from(control_now));
+        for slice in first {
+            *slice = IoSlice::new(&self.control);
+        }
+        let to_boundary = !self.control.is_empty() && !control_now;
+        let used = usize::from(control_now) + self.flight.slices(rest, to_boundary);
+        let slices = slices.get(..used).unwrap_or_default();
+        let written = match ready!(Pin::new(stream).poll_write_vectored(cx, slices)) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(written) => written,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        self.advance(written, control_now);
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut written: usize, control_now: bool) {
+        if control_now {
+            let of_control = written.min(self.control.len());
+            self.control.advance(of_control);
+            self.control_begun = !self.control.is_empty();
+            written -= of_control;
+        }
+        self.flight.advance(written, &mut self.done);
+        if self.done.is_empty() {
+            return;
+        }
+        for segment in &self.done {
+            self.credit.0 += segment.messages;
+            self.credit.1 += segment.len();
+        }
+        self.pool.put(self.done.drain(..));
+        if !self.flight.is_empty() {
+            self.outbound.credit(std::mem::take(&mut self.credit));
+        }
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.outbound.credit(self.credit);
+    }
+}
+
+/// Serves one command of the peer (RFC 37, Commands).
+fn handle_command(
+    body: &[u8],
+    control: &mut BytesMut,
+    counters: &Counters,
+) -> Result<(), PeerMisbehaved> {
+    match Command::parse(body) {
+        Ok(Command::Ping { context, .. }) => control.extend_from_slice(&command::pong(context)),
+        Ok(Command::Pong { .. }) => {}
+        // Only publishers have a use for subscriptions, and nothing else is sent after the handshake.
+        Ok(_) => counters.commands_ignored.add(1),
+        Err(command::Malformed::ShortPing) => return Err(PeerMisbehaved::ShortPing),
+        Err(_) => counters.commands_ignored.add(1),
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! [`Peer`]: a handle of one connection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::endpoint::Endpoint;
+use crate::pipe::Pipe;
+use crate::routing_id::RoutingId;
+use crate::socket_type::SocketType;
+
+/// The number of a connection, unique within the process; a peer that reconnects gets a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub(crate) u64);
+
+impl PeerId {
+    /// The number.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Which side made a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// This socket connected to the peer.
+    Connected,
+    /// The peer connected to this socket.
+    Accepted,
+}
+
+/// A handle of one connection: who is on the other side. Cheap to clone.
+///
+/// It says nothing about whether the connection still lives; a handle may be kept for as long as one likes.
+#[derive(Clone)]
+pub struct Peer(pub(crate) Arc<Link>);
+
+impl Peer {
+    /// The number of the connection.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.0.id
+    }
+
+    /// By what name a ROUTER of this side addresses the peer: its own choice, or one that was given to it.
+    #[must_use]
+    pub fn routing_id(&self) -> &RoutingId {
+        &self.0.routing_id
+    }
+
+    /// The peer's socket type.
+    #[must_use]
+    pub fn socket_type(&self) -> SocketType {
+        self.0.facts.socket_type
+    }
+
+    /// A property of the peer's READY metadata (RFC 37), by name without regard to case.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&[u8]> {
+        let mut properties = self.0.facts.properties.iter();
+        properties.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    /// This socket's endpoint of the connection.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// The peer's network address, if the transport knows it, such as `127.0.0.1:40312`.
+    #[must_use]
+    pub fn remote_address(&self) -> Option<&str> {
+        self.0.remote_address.as_deref()
+    }
+
+    /// Which side made the connection.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.0.direction
+    }
+
+    /// Messages that wait to be sent to this peer.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.0.outbound.counts().queued
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("id", &self.0.id.0)
+            .field("routing_id", &self.0.routing_id)
+            .field("socket_type", &self.0.facts.socket_type)
+            .field("endpoint", &self.0.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Peer {}
+
+impl std::hash::Hash for Peer {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+/// What a peer said of itself in its READY, or exchanged over inproc.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerFacts {
+    pub(crate) socket_type: SocketType,
+    pub(crate) routing_id: Option<RoutingId>,
+    pub(crate) properties: Vec<(String, Bytes)>,
+}
+
+/// One connection of a socket: who the peer is, and a pipe in each direction.
+pub(crate) struct Link {
+    pub(crate) id: PeerId,
+    pub(crate) routing_id: RoutingId,
+    pub(crate) facts: PeerFacts,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) remote_address: Option<String>,
+    pub(crate) direction: Direction,
+    /// From the socket to the peer. Outlives the connection if it belongs to a connected endpoint.
+    pub(crate) outbound: Arc<Pipe>,
+    /// Rings when `outbound` has room; only for sockets that send by routing id.
+    pub(crate) room: Arc<Bell>,
+    /// From the peer to the socket; belongs to this connection alone.
+    pub(crate) inbound: Arc<Pipe>,
+    /// Received messages for which credit returns in one piece.
+    pub(crate) credit_every: usize,
+    /// Tells the connection's task to end it, and why.
+    pub(crate) ending: Ending,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A request to end a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    reason: crate::sync::Mutex<Option<crate::monitor::DisconnectReason>>,
+    requested: Notify,
+}
+
+impl Ending {
+    /// Asks for the end; the first reason counts.
+    pub(crate) fn request(&self, reason: crate::monitor::DisconnectReason) {
+        self.reason.lock().get_or_insert(reason);
+        self.requested.notify_one();
+    }
+
+    /// Waits until the end is requested.
+    pub(crate) async fn requested(&self) -> crate::monitor::DisconnectReason {
+        loop {
+            let reason = *self.reason.lock();
+            if let Some(reason) = reason {
+                return reason;
+            }
+            self.requested.notified().await;
+        }
+    }
+}
+
+/// Rings once for one of those who wait.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(pub(crate) Notify);
+
+impl Bell {
+    /// A waker that rings.
+    pub(crate) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_one();
+    }
+}

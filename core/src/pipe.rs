@@ -1,0 +1,383 @@
+//! [`Pipe`]: one direction between a socket and one peer.
+//!
+//! ```text
+//! writer ── publish / append ──►  segments, a count, two wakers  ──► take ── reader
+//!        ◄── room, wake at the low-water mark ──   credit ◄── what left the pipe for good
+//! ```
+//!
+//! A pipe holds encoded frames, not messages. Only empty → not empty wakes its reader and only the low-water mark wakes
+//! its writer, never each message. What is published ends at a message boundary. A message counts from when it is
+//! published until its credit returns: out, when the kernel has its last octet; in, when `recv` hands it out.
+//!
+//! The lock of a pipe is the innermost of all but the segment pool's; wakers are called after it is released.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::segment::{Content, Segment, SegmentPool};
+use crate::sync::Mutex;
+use crate::zmtp::frame::put_header;
+
+/// A body up to this size, in bytes, is copied into a packed segment; a larger one goes by reference count.
+pub(crate) const COPY_MAX: usize = 8 * 1024;
+/// A packed segment closes at this size, in bytes.
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// What a pipe may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The high-water mark, in messages.
+    pub(crate) messages: Option<NonZeroUsize>,
+    /// Bytes of encoded frames; one message may pass it.
+    pub(crate) bytes: Option<NonZeroUsize>,
+}
+
+/// Why a message did not enter a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A limit is reached; the writer's waker is called at the low-water mark.
+    Full,
+    /// Nobody will ever read it.
+    Closed,
+}
+
+/// What [`Pipe::take`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// At least one segment.
+    Some,
+    /// Nothing; the reader's waker is called when that changes.
+    Empty,
+    /// Nothing, and nothing will follow.
+    Finished,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    state: Mutex<State>,
+    pool: Arc<SegmentPool>,
+}
+
+#[derive(Debug)]
+struct State {
+    segments: VecDeque<Segment>,
+    /// Whether the last segment takes further frames.
+    tail_open: bool,
+    queued: usize,
+    queued_bytes: usize,
+    limits: Limits,
+    reader: Side,
+    writer: Side,
+    finished: bool,
+    paused: bool,
+    sent: u64,
+    sent_bytes: u64,
+}
+
+/// One of the two parties of a pipe.
+#[derive(Debug)]
+struct Side {
+    waker: Waker,
+    waiting: bool,
+}
+
+impl Side {
+    fn wake(&mut self) -> Option<Waker> {
+        std::mem::take(&mut self.waiting).then(|| self.waker.clone())
+    }
+
+    fn wait(&mut self, waker: &Waker) {
+        self.waiting = true;
+        if !self.waker.will_wake(waker) {
+            self.waker.clone_from(waker);
+        }
+    }
+}
+
+/// A snapshot of a pipe's counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PipeCounts {
+    pub(crate) queued: usize,
+    pub(crate) queued_bytes: usize,
+    pub(crate) sent: u64,
+    pub(crate) sent_bytes: u64,
+}
+
+impl Pipe {
+    /// An empty pipe. A party that is a task may replace its waker with each call that takes one.
+    ///
+    /// The reader is first woken after it has taken and found nothing.
+    pub(crate) fn new(limits: Limits, pool: Arc<SegmentPool>, reader: Waker, writer: Waker) -> Self {
+        let side = |waker| Side {
+            waker,
+            waiting: false,
+        };
+        Self {
+            state: Mutex::new(State {
+                segments: VecDeque::new(),
+                tail_open: false,
+                queued: 0,
+                queued_bytes: 0,
+                limits,
+                reader: side(reader),
+                writer: side(writer),
+                finished: false,
+                paused: false,
+                sent: 0,
+                sent_bytes: 0,
+            }),
+            pool,
+        }
+    }
+
+    /// Encodes one message, `envelope` first, into the pipe: all of it or nothing.
+    pub(crate) fn publish(&self, envelope: &[Frame], message: &Message) -> Result<(), Refused> {
+        let waker = {
+            let mut state = self.state.lock();
+            state.check_room()?;
+            state.encode(&self.pool, envelope, message.frames());
+            state.reader.wake()
+        };
+        wake(waker);
+        Ok(())
+    }
+
+    /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
+    pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
+        if self.state.lock().queued > 0 {
+            return Ok(false);
+        }
+        self.publish(&[], message).map(|()| true)
+    }
+
+    /// Puts a message before everything else in the pipe, whatever the marks say.
+    pub(crate) fn publish_first(&self, message: &Message) {
+        let waker = {
+            let mut state = self.state.lock();
+            let mut later = std::mem::take(&mut state.segments);
+            state.tail_open = false;
+            state.encode(&self.pool, &[], message.frames());
+            if !later.is_empty() {
+                state.tail_open = false;
+            }
+            state.segments.append(&mut later);
+            state.reader.wake()
+        };
+        wake(waker);
+    }
+
+    /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks, which the
+    /// caller has asked for with [`room`](Self::room).
+    pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) {
+        let waker = {
+            let mut state = self.state.lock();
+            let messages: usize = segments.iter().map(|segment| segment.messages).sum();
+            let bytes: usize = segments.iter().map(Segment::len).sum();
+            state.count_in(messages, bytes);
+            state.tail_open = false;
+            state.segments.append(segments);
+            state.reader.wake()
+        };
+        wake(waker);
+    }
+
+    /// How many messages have room now. With none, `waker` is called at the low-water mark.
+    pub(crate) fn room(&self, waker: &Waker) -> usize {
+        let mut state = self.state.lock();
+        let room = state.room();
+        if room == 0 {
+            state.writer.wait(waker);
+        }
+        room
+    }
+
+    /// Whether a message would be taken now; if not, the writer's waker is called when one would.
+    pub(crate) fn has_room(&self) -> Result<(), Refused> {
+        self.state.lock().check_room()
+    }
+
+    /// Moves everything in the pipe into `into`, which must be empty, and returns credit for `messages` (of `bytes`).
+    pub(crate) fn take(
+        &self,
+        into: &mut VecDeque<Segment>,
+        (messages, bytes): (usize, usize),
+        waker: Option<&Waker>,
+    ) -> Taken {
+        let (writer, taken) = {
+            let mut state = self.state.lock();
+            let writer = state.count_out(messages, bytes);
+            let taken = if state.segments.is_empty() {
+                state.reader.waiting = true;
+                if let Some(waker) = waker {
+                    state.reader.wait(waker);
+                }
+                if state.finished { Taken::Finished } else { Taken::Empty }
+            } else {
+                state.tail_open = false;
+                std::mem::swap(&mut state.segments, into);
+                Taken::Some
+            };
+            (writer, taken)
+        };
+        wake(writer);
+        taken
+    }
+
+    /// Returns credit for `messages` that left the pipe for good, and their buffers.
+    pub(crate) fn credit(&self, (messages, bytes): (usize, usize)) {
+        let writer = self.state.lock().count_out(messages, bytes);
+        wake(writer);
+    }
+
+    /// Nothing is published after this; what is in the pipe can still be taken.
+    pub(crate) fn finish(&self) {
+        let (reader, writer) = {
+            let mut state = self.state.lock();
+            state.finished = true;
+            (state.reader.wake(), state.writer.wake())
+        };
+        wake(reader);
+        wake(writer);
+    }
+
+    /// Raises or lowers what the pipe may hold; takes effect at once.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let writer = {
+            let mut state = self.state.lock();
+            state.limits = limits;
+            state.count_out(0, 0)
+        };
+        wake(writer);
+    }
+
+    /// While paused the pipe has no room; what is in it can still be taken.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        let writer = {
+            let mut state = self.state.lock();
+            state.paused = paused;
+            if paused { None } else { state.writer.wake() }
+        };
+        wake(writer);
+    }
+
+    /// Sets who is woken when the pipe is no longer empty.
+    pub(crate) fn set_reader(&self, waker: &Waker) {
+        let reader = {
+            let mut state = self.state.lock();
+            state.reader.wait(waker);
+            if state.segments.is_empty() && !state.finished { None } else { state.reader.wake() }
+        };
+        wake(reader);
+    }
+
+    pub(crate) fn counts(&self) -> PipeCounts {
+        let state = self.state.lock();
+        PipeCounts {
+            queued: state.queued,
+            queued_bytes: state.queued_bytes,
+            sent: state.sent,
+            sent_bytes: state.sent_bytes,
+        }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl State {
+    /// Messages that fit under the marks.
+    fn room(&self) -> usize {
+        let over_bytes = |budget: NonZeroUsize| self.queued_bytes >= budget.get();
+        if self.paused || self.limits.bytes.is_some_and(over_bytes) {
+            return 0;
+        }
+        match self.limits.messages {
+            Some(hwm) => hwm.get().saturating_sub(self.queued),
+            None => usize::MAX,
+        }
+    }
+
+    fn check_room(&mut self) -> Result<(), Refused> {
+        if self.finished {
+            return Err(Refused::Closed);
+        }
+        if self.room() == 0 {
+            self.writer.waiting = true;
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+
+    fn count_in(&mut self, messages: usize, bytes: usize) {
+        self.queued += messages;
+        self.queued_bytes += bytes;
+        self.sent += messages as u64;
+        self.sent_bytes += bytes as u64;
+    }
+
+    /// Returns credit, and the writer to wake if it waits and the low-water mark is reached.
+    fn count_out(&mut self, messages: usize, bytes: usize) -> Option<Waker> {
+        self.queued = self.queued.saturating_sub(messages);
+        self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
+        let low = |limit: Option<NonZeroUsize>, held: usize| limit.is_none_or(|l| held <= l.get() / 2);
+        if self.writer.waiting
+            && !self.paused
+            && low(self.limits.messages, self.queued)
+            && low(self.limits.bytes, self.queued_bytes)
+        {
+            return self.writer.wake();
+        }
+        None
+    }
+
+    fn encode(&mut self, pool: &SegmentPool, envelope: &[Frame], frames: &[Frame]) {
+        let mut bytes = 0;
+        for (index, frame) in envelope.iter().enumerate() {
+            let more = index + 1 < envelope.len() || !frames.is_empty();
+            bytes += self.encode_frame(pool, frame, more);
+        }
+        for (index, frame) in frames.iter().enumerate() {
+            bytes += self.encode_frame(pool, frame, index + 1 < frames.len());
+        }
+        let per_segment = self.limits.messages.map_or(usize::MAX, |hwm| hwm.get().div_ceil(4));
+        if let Some(tail) = self.segments.back_mut() {
+            tail.messages += 1;
+            tail.boundary = true;
+            self.tail_open =
+                self.tail_open && tail.messages < per_segment && tail.len() < SEGMENT_BYTES;
+        }
+        self.count_in(1, bytes);
+    }
+
+    /// Appends one frame, and returns how many bytes it takes.
+    #[inline]
+    fn encode_frame(&mut self, pool: &SegmentPool, frame: &Frame, more: bool) -> usize {
+        let by_reference = frame.shared().filter(|body| body.len() > COPY_MAX);
+        if !self.tail_open {
+            self.segments.push_back(Segment::packed(pool.take()));
+            self.tail_open = true;
+        }
+        let Some(Segment { content: Content::Packed(tail), boundary, .. }) = self.segments.back_mut() else {
+            return 0;
+        };
+        let before = tail.len();
+        put_header(tail, more, frame.len());
+        if let Some(body) = by_reference {
+            let header = tail.len() - before;
+            *boundary = false;
+            self.segments.push_back(Segment::shared(body.clone(), 0, !more));
+            self.tail_open = false;
+            return header + body.len();
+        }
+        tail.extend_from_slice(frame);
+        *boundary = !more;
+        tail.len() - before
+    }
+}

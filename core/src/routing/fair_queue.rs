@@ -1,0 +1,237 @@
+//! [`Inbox`]: what a socket receives, one message from each peer in turn.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
+
+use tokio::sync::Notify;
+
+use super::Coop;
+use crate::decode::Decoder;
+use crate::message::Message;
+use crate::peer::Link;
+use crate::pipe::Taken;
+use crate::sync::Mutex;
+
+/// What a socket receives, fair-queued: one whole message from each readable peer in turn.
+///
+/// One lock is taken once per received message and never by a session; sessions only add to the list of peers that
+/// became readable.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    receive: Mutex<Receive>,
+    /// Peers whose pipe was empty and is not any more.
+    arrivals: Mutex<Vec<Arc<Link>>>,
+    has_arrivals: AtomicBool,
+    readable: Notify,
+    closed: AtomicBool,
+    coop: Coop,
+}
+
+#[derive(Debug, Default)]
+struct Receive {
+    active: VecDeque<Source>,
+    /// Sources of peers that are paused.
+    parked: Vec<Source>,
+    paused: Vec<crate::PeerId>,
+}
+
+/// The decode state of one readable peer.
+#[derive(Debug)]
+struct Source {
+    link: Arc<Link>,
+    decoder: Decoder,
+    /// Messages handed out whose credit has not returned.
+    received: usize,
+}
+
+/// What comes next from a peer.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Message(Message),
+    /// The connection is lost, and this is all that there was.
+    Down,
+}
+
+/// The socket is closed and nothing is left to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl Inbox {
+    /// A waker for the reader's side of `link`'s pipe.
+    pub(crate) fn waker(self: &Arc<Self>, link: &Weak<Link>) -> Waker {
+        Waker::from(Arc::new(Readable {
+            inbox: Arc::downgrade(self),
+            link: Weak::clone(link),
+        }))
+    }
+
+    /// Adds a peer to those that may have something to receive.
+    pub(crate) fn arrive(&self, link: Arc<Link>) {
+        {
+            let mut arrivals = self.arrivals.lock();
+            arrivals.push(link);
+            self.has_arrivals.store(true, Ordering::Release);
+        }
+        self.readable.notify_one();
+    }
+
+    /// Hands the next deliveries to `accept` until it makes something of one; none if nothing is there.
+    #[inline]
+    pub(crate) fn try_next<T>(
+        &self,
+        accept: &mut impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
+    ) -> Option<T> {
+        let mut receive = self.receive.lock();
+        loop {
+            if self.has_arrivals.load(Ordering::Acquire) {
+                self.admit(&mut receive);
+            }
+            let source = receive.active.front_mut()?;
+            if let Some(message) = source.decoder.next() {
+                source.count();
+                let accepted = accept(&source.link, Delivery::Message(message));
+                if receive.active.len() > 1 {
+                    receive.active.rotate_left(1);
+                }
+                if accepted.is_some() {
+                    return accepted;
+                }
+                continue;
+            }
+            match source.refill() {
+                Taken::Some => {}
+                Taken::Empty => drop(receive.active.pop_front()),
+                Taken::Finished => {
+                    let link = receive.active.pop_front().map(|source| source.link);
+                    let accepted = link.and_then(|link| accept(&link, Delivery::Down));
+                    if accepted.is_some() {
+                        return accepted;
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`try_next`](Self::try_next), waiting for something to arrive.
+    ///
+    /// Cancel safe: dropped before it is ready, it has taken nothing.
+    pub(crate) async fn next<T>(
+        &self,
+        mut accept: impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
+    ) -> Result<T, Closed> {
+        self.coop.proceed().await;
+        if let Some(accepted) = self.try_next(&mut accept) {
+            return Ok(accepted);
+        }
+        loop {
+            let mut readable = std::pin::pin!(self.readable.notified());
+            readable.as_mut().enable();
+            if let Some(accepted) = self.try_next(&mut accept) {
+                // There may be more than one for those who wait beside this one.
+                self.readable.notify_one();
+                return Ok(accepted);
+            }
+            if self.is_closed() {
+                return Err(Closed);
+            }
+            readable.await;
+        }
+    }
+
+    /// Wakes everybody who waits; what is there can still be received.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.readable.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Hands out nothing more of this peer until it is resumed.
+    pub(crate) fn pause(&self, link: &Link) {
+        let mut receive = self.receive.lock();
+        if receive.paused.contains(&link.id) {
+            return;
+        }
+        receive.paused.push(link.id);
+        if let Some(index) = receive.active.iter().position(|source| source.link.id == link.id) {
+            let source = receive.active.remove(index);
+            receive.parked.extend(source);
+        }
+        link.inbound.set_paused(true);
+    }
+
+    /// Takes [`pause`](Self::pause) back.
+    pub(crate) fn resume(&self, link: &Link) {
+        {
+            let mut receive = self.receive.lock();
+            receive.paused.retain(|id| *id != link.id);
+            let parked = receive.parked.iter().position(|source| source.link.id == link.id);
+            if let Some(index) = parked {
+                let source = receive.parked.swap_remove(index);
+                receive.active.push_back(source);
+            }
+            link.inbound.set_paused(false);
+        }
+        self.readable.notify_one();
+    }
+
+    fn admit(&self, receive: &mut Receive) {
+        let mut arrivals = self.arrivals.lock();
+        self.has_arrivals.store(false, Ordering::Relaxed);
+        for link in arrivals.drain(..) {
+            let paused = receive.paused.contains(&link.id);
+            let source = Source {
+                link,
+                decoder: Decoder::default(),
+                received: 0,
+            };
+            if paused {
+                receive.parked.push(source);
+            } else {
+                receive.active.push_back(source);
+            }
+        }
+    }
+}
+
+impl Source {
+    #[inline]
+    fn count(&mut self) {
+        self.received += 1;
+        if self.received >= self.link.credit_every {
+            let credit = self.take_credit();
+            self.link.inbound.credit(credit);
+        }
+    }
+
+    fn refill(&mut self) -> Taken {
+        let credit = self.take_credit();
+        self.link.inbound.take(&mut self.decoder.segments, credit, None)
+    }
+
+    fn take_credit(&mut self) -> (usize, usize) {
+        (std::mem::take(&mut self.received), self.decoder.take_consumed())
+    }
+}
+
+/// Wakes the reader of one pipe: the inbox of its socket.
+struct Readable {
+    inbox: Weak<Inbox>,
+    link: Weak<Link>,
+}
+
+impl Wake for Readable {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let (Some(inbox), Some(link)) = (self.inbox.upgrade(), self.link.upgrade()) {
+            inbox.arrive(link);
+        }
+    }
+}

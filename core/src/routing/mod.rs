@@ -1,0 +1,72 @@
+//! Who is next: the table of what differs by socket type, and the queues that it names.
+//!
+//! | type | peers | incoming | outgoing | mute state |
+//! |---|---|---|---|---|
+//! | PAIR | PAIR, one | the one peer | the one peer | wait |
+//! | PUSH | PULL | none | round-robin | wait |
+//! | PULL | PUSH | fair-queued | none | |
+//! | DEALER | REP, DEALER, ROUTER | fair-queued | round-robin | wait |
+//! | ROUTER | REQ, DEALER, ROUTER | fair-queued | by routing id | error with the message |
+//! | REQ | REP, ROUTER | from the peer asked | round-robin, the request is kept | wait |
+//! | REP | REQ, DEALER | fair-queued | back to who asked | drop, counted |
+
+pub(crate) mod fair_queue;
+pub(crate) mod round_robin;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::socket_type::SocketType;
+
+/// What differs by socket type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    /// Whether outgoing messages go round-robin over pipes.
+    pub(crate) round_robin: bool,
+    /// Whether a pipe of a connected endpoint takes messages before the connection is there.
+    pub(crate) queues_early: bool,
+    /// Whether peers are addressed by routing id, so that two cannot have the same.
+    pub(crate) addressed: bool,
+    /// Whether there can be one peer only.
+    pub(crate) single_peer: bool,
+}
+
+/// The table.
+pub(crate) const fn traits(socket_type: SocketType) -> Traits {
+    let none = Traits {
+        round_robin: false,
+        queues_early: false,
+        addressed: false,
+        single_peer: false,
+    };
+    match socket_type {
+        SocketType::Push | SocketType::Dealer => Traits { round_robin: true, queues_early: true, ..none },
+        SocketType::Pair => Traits {
+            round_robin: true,
+            queues_early: true,
+            single_peer: true,
+            ..none
+        },
+        SocketType::Router | SocketType::Rep => Traits { addressed: true, ..none },
+        _ => none,
+    }
+}
+
+/// Operations for which one unit of Tokio's cooperative budget is spent.
+const PER_UNIT: u32 = 32;
+
+/// Lets a loop that never has to wait give way to other tasks from time to time.
+#[derive(Debug, Default)]
+pub(crate) struct Coop(AtomicU32);
+
+impl Coop {
+    /// Counts one operation. Call it before anything is taken: it may wait.
+    #[inline]
+    pub(crate) async fn proceed(&self) {
+        // Not an atomic addition: a count lost between two tasks does no harm, and this is cheaper.
+        let operations = self.0.load(Ordering::Relaxed).wrapping_add(1);
+        self.0.store(operations, Ordering::Relaxed);
+        if operations % PER_UNIT == 0 {
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Segment`]: a piece of a pipe, holding encoded frames.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::sync::Mutex;
+
+/// A piece of a pipe: encoded frames, or the body of one large frame whose header stands in the segment before.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) content: Content,
+    /// How many messages end in this segment.
+    pub(crate) messages: usize,
+    /// Whether the last octet is the last one of a message.
+    pub(crate) boundary: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Headers and small bodies, in a buffer that can be used again.
+    Packed(BytesMut),
+    /// Octets shared by reference count: a large body, or what was read from the network.
+    Shared(Bytes),
+}
+
+impl Segment {
+    pub(crate) fn packed(buffer: BytesMut) -> Self {
+        Self {
+            content: Content::Packed(buffer),
+            messages: 0,
+            boundary: true,
+        }
+    }
+
+    pub(crate) const fn shared(octets: Bytes, messages: usize, boundary: bool) -> Self {
+        Self {
+            content: Content::Shared(octets),
+            messages,
+            boundary,
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match &self.content {
+            Content::Packed(buffer) => buffer,
+            Content::Shared(octets) => octets,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.content {
+            Content::Packed(buffer) => buffer.freeze(),
+            Content::Shared(octets) => octets,
+        }
+    }
+}
+
+/// Buffers of written segments, kept for the next ones; shared by the pipes of one socket.
+///
+/// Bounded, so that a socket with many idle peers holds no more than a socket with one.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentPool(Mutex<Vec<BytesMut>>);
+
+/// Buffers that a pool keeps at most.
+const POOL_BUFFERS: usize = 16;
+/// A larger buffer is given back to the allocator; a packed segment is rarely larger than this.
+const POOL_BUFFER_BYTES: usize = 128 * 1024;
+/// The first size of a buffer that is not from the pool, in bytes.
+const FRESH_BUFFER_BYTES: usize = 256;
+
+impl SegmentPool {
+    /// An empty buffer.
+    pub(crate) fn take(&self) -> BytesMut {
+        let pooled = self.0.lock().pop();
+        pooled.unwrap_or_else(|| BytesMut::with_capacity(FRESH_BUFFER_BYTES))
+    }
+
+    /// Gives the buffers of written segments back.
+    pub(crate) fn put(&self, segments: impl Iterator<Item = Segment>) {
+        let mut pool = self.0.lock();
+        for segment in segments {
+            if let Content::Packed(mut buffer) = segment.content
+                && pool.len() < POOL_BUFFERS
+                && buffer.capacity() <= POOL_BUFFER_BYTES
+            {
+                buffer.clear();
+                pool.push(buffer);
+            }
+        }
+    }
+}

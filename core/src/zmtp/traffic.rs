@@ -1,0 +1,364 @@
+//! PURE. [`Traffic`]: from octets read to segments of whole messages and commands cut out.
+//!
+//! ```text
+//! read ──► read buffer ──walk──► whole messages ──take──► segments for the pipe
+//!              │  └─ a command ──► handled, cut out
+//!              └─ a large body ──► a buffer of its own, then a segment
+//! ```
+//!
+//! The walk looks at headers only. Nothing is copied but the beginning of a large body, and nothing is reserved for
+//! what a header merely claims.
+#![deny(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BufMut, BytesMut, buf::Limit};
+
+use super::frame::{Header, ReservedFlags};
+use crate::segment::{Content, Segment};
+
+/// The longest command, in bytes: SUBSCRIBE with a long topic is the longest in use.
+pub(crate) const COMMAND_MAX: usize = 64 * 1024;
+/// Frames of one message. A received frame takes 40 bytes of memory beside its body, so many empty ones cost much.
+const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
+/// All frames of one message together are at most this many times the limit of one frame.
+const MESSAGE_SIZE_FACTOR: u64 = 4;
+/// The largest frame of the protocol, in bytes (RFC 37, Framing: sizes are below 2^63).
+const FRAME_MAX: u64 = i64::MAX as u64;
+/// An incomplete body from this size on, in bytes, is read into a buffer of its own.
+const LARGE_BODY: usize = 32 * 1024;
+/// The first reservation for a large body, in bytes; it doubles as octets arrive.
+const LARGE_FIRST: usize = 256 * 1024;
+/// The first and the largest reservation of the read buffer, in bytes.
+const READ_FIRST: usize = 8 * 1024;
+/// See [`READ_FIRST`].
+const READ_LARGEST: usize = 256 * 1024;
+
+/// The peer broke the protocol after the handshake; its connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// Bits 7 to 3 of a frame's flags must be zero (RFC 37, Framing).
+    #[error("reserved bits are set in a frame's flags 0x{flags:02x}")]
+    ReservedFlags {
+        /// The octet of flags.
+        flags: u8,
+    },
+    /// A frame is larger than `max_message_size`.
+    #[error("a frame claims {size} bytes, the limit is {limit}")]
+    FrameTooLarge {
+        /// What its header claims.
+        size: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// The frames of one message are together larger than four times `max_message_size`.
+    #[error("the frames of a message are larger than {limit} bytes together")]
+    MessageTooLarge {
+        /// The limit in force.
+        limit: u64,
+    },
+    /// A message has more than 65,536 frames.
+    #[error("a message has more than {limit} frames")]
+    TooManyFrames {
+        /// The limit.
+        limit: usize,
+    },
+    /// A command is larger than 64 KiB.
+    #[error("a command claims {size} bytes, the limit is {limit}", limit = COMMAND_MAX)]
+    CommandTooLarge {
+        /// What its header claims.
+        size: u64,
+    },
+    /// A PING has no time to live (RFC 37, Connection Heartbeating).
+    #[error("a PING is shorter than its time to live")]
+    ShortPing,
+    /// A reply on a REQ socket does not begin with the empty delimiter (RFC 28).
+    #[error("a reply does not begin with an empty delimiter frame")]
+    NoDelimiter,
+}
+
+impl From<ReservedFlags> for PeerMisbehaved {
+    fn from(flags: ReservedFlags) -> Self {
+        Self::ReservedFlags { flags: flags.0 }
+    }
+}
+
+/// The inbound half of a connection after the handshake.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    buffer: BytesMut,
+    /// Offset of the first header in `buffer` that is not walked.
+    walked: usize,
+    /// Offset behind the last whole message in `buffer`, and how many end before it.
+    whole: usize,
+    whole_messages: usize,
+    /// What stood before `buffer`: whole messages first, then perhaps the beginning of one.
+    ready: VecDeque<Segment>,
+    large: Option<LargeBody>,
+    /// The message that is being walked: its frames and their bytes so far.
+    frames: usize,
+    bytes: u64,
+    max_frame: u64,
+    next_read: usize,
+}
+
+#[derive(Debug)]
+struct LargeBody {
+    body: BytesMut,
+    len: usize,
+    more: bool,
+}
+
+impl Traffic {
+    /// `early` is what was read behind the handshake; `max_frame` the limit of one frame's body.
+    pub(crate) fn new(early: BytesMut, max_frame: Option<u64>) -> Self {
+        Self {
+            buffer: early,
+            walked: 0,
+            whole: 0,
+            whole_messages: 0,
+            ready: VecDeque::new(),
+            large: None,
+            frames: 0,
+            bytes: 0,
+            max_frame: max_frame.map_or(FRAME_MAX, |limit| limit.min(FRAME_MAX)),
+            next_read: READ_FIRST,
+        }
+    }
+
+    /// Where the next octets from the network go, and how many at most.
+    pub(crate) fn read_target(&mut self) -> Limit<&mut BytesMut> {
+        if let Some(large) = &mut self.large {
+            let missing = large.len - large.body.len();
+            if large.body.capacity() == large.body.len() {
+                large.body.reserve(missing.min(large.body.len().max(LARGE_FIRST)));
+            }
+            return (&mut large.body).limit(missing);
+        }
+        let spare = self.buffer.capacity() - self.buffer.len();
+        if spare < self.next_read / 4 {
+            self.buffer.reserve(self.next_read);
+        }
+        let spare = self.buffer.capacity() - self.buffer.len();
+        (&mut self.buffer).limit(spare)
+    }
+
+    /// Tells that `read` octets of a target of `offered` were filled; then walk.
+    pub(crate) fn filled(&mut self, read: usize, offered: usize) {
+        if self.large.is_none() && read == offered {
+            self.next_read = (self.next_read * 2).min(READ_LARGEST);
+        }
+    }
+
+    /// Gives the read buffer back if it holds nothing, so that an idle connection owns none.
+    pub(crate) fn release(&mut self) {
+        if self.buffer.is_empty() && self.large.is_none() {
+            self.buffer = BytesMut::new();
+            self.next_read = READ_FIRST;
+        }
+    }
+
+    /// Whether as much waits here as one read buffer holds: the time to stop reading if nobody takes it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.large.is_some() || self.buffer.len() >= READ_LARGEST
+    }
+
+    /// Looks at all headers that have arrived; `command` gets the body of each command, in order.
+    pub(crate) fn walk(
+        &mut self,
+        command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
+    ) -> Result<(), PeerMisbehaved> {
+        if !self.finish_large() {
+            return Ok(());
+        }
+        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())? {
+            if header.is_command() {
+                if !self.cut_command(header, command)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            self.check_limits(header)?;
+            let Ok(body) = usize::try_from(header.body) else {
+                return Ok(());
+            };
+            let end = self.walked.saturating_add(header.len).saturating_add(body);
+            if end > self.buffer.len() {
+                if body >= LARGE_BODY {
+                    self.begin_large(header, body);
+                }
+                return Ok(());
+            }
+            self.walked = end;
+            self.end_frame(header.body, header.more());
+            if !header.more() {
+                self.whole = end;
+                self.whole_messages += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves at most `room` whole messages, as segments, into `into`.
+    pub(crate) fn take(&mut self, room: usize, into: &mut VecDeque<Segment>) {
+        let mut room = room;
+        while let Some(last) = self.ready.iter().position(|segment| segment.boundary) {
+            let Some(segment) = self.ready.get_mut(last).filter(|_| room > 0) else {
+                return;
+            };
+            if segment.messages > room {
+                let front = split_off_front(segment, room);
+                into.extend(self.ready.drain(..last).chain(front));
+                return;
+            }
+            room -= segment.messages;
+            into.extend(self.ready.drain(..=last));
+        }
+        if self.whole_messages == 0 || room == 0 {
+            return;
+        }
+        into.append(&mut self.ready);
+        let messages = self.whole_messages.min(room);
+        let len = if messages == self.whole_messages {
+            self.whole
+        } else {
+            len_of_messages(&self.buffer, messages)
+        };
+        into.extend(self.cut(len, messages, true));
+    }
+
+    /// Whether whole messages wait for room.
+    pub(crate) fn has_messages(&self) -> bool {
+        self.whole_messages > 0 || self.ready.iter().any(|segment| segment.boundary)
+    }
+
+    fn check_limits(&self, header: Header) -> Result<(), PeerMisbehaved> {
+        if header.body > self.max_frame {
+            return Err(PeerMisbehaved::FrameTooLarge {
+                size: header.body,
+                limit: self.max_frame,
+            });
+        }
+        let limit = self.max_frame.saturating_mul(MESSAGE_SIZE_FACTOR);
+        if self.bytes.saturating_add(header.body) > limit {
+            return Err(PeerMisbehaved::MessageTooLarge { limit });
+        }
+        if self.frames >= MESSAGE_FRAMES_MAX {
+            return Err(PeerMisbehaved::TooManyFrames {
+                limit: MESSAGE_FRAMES_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    const fn end_frame(&mut self, body: u64, more: bool) {
+        if more {
+            self.frames += 1;
+            self.bytes += body;
+        } else {
+            self.frames = 0;
+            self.bytes = 0;
+        }
+    }
+
+    /// Handles the command at the walk's position and removes it; tells whether it was whole.
+    fn cut_command(
+        &mut self,
+        header: Header,
+        command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
+    ) -> Result<bool, PeerMisbehaved> {
+        let len = usize::try_from(header.body).ok().filter(|len| *len <= COMMAND_MAX);
+        let Some(len) = len else {
+            return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
+        };
+        let start = self.walked + header.len;
+        let Some(body) = self.buffer.get(start..start + len) else {
+            return Ok(false);
+        };
+        command(body)?;
+        // A command may stand between the frames of one message: what is before it stays in order.
+        self.set_aside();
+        self.buffer.advance(header.len + len);
+        Ok(true)
+    }
+
+    /// Moves everything that is walked out of the read buffer, whole messages and the beginning of the next apart.
+    fn set_aside(&mut self) {
+        let begun = self.walked - self.whole;
+        let whole = self.cut(self.whole, self.whole_messages, true);
+        let begun = self.cut(begun, 0, false);
+        self.ready.extend(whole.into_iter().chain(begun));
+    }
+
+    /// Cuts `len` octets, in which `messages` end, from the front of the read buffer.
+    fn cut(&mut self, len: usize, messages: usize, boundary: bool) -> Option<Segment> {
+        if len == 0 {
+            return None;
+        }
+        let octets = self.buffer.split_to(len).freeze();
+        self.walked -= len;
+        self.whole = self.whole.saturating_sub(len);
+        self.whole_messages -= messages;
+        Some(Segment::shared(octets, messages, boundary))
+    }
+
+    /// The body behind `header` gets a buffer of its own, of no more than has arrived or is small.
+    fn begin_large(&mut self, header: Header, len: usize) {
+        self.walked += header.len;
+        self.set_aside();
+        let mut body = BytesMut::with_capacity(len.min(self.buffer.len().max(LARGE_FIRST)));
+        body.extend_from_slice(&self.buffer.split());
+        self.large = Some(LargeBody {
+            body,
+            len,
+            more: header.more(),
+        });
+    }
+
+    /// Completes the large body if all of it has arrived; tells whether the walk may go on.
+    fn finish_large(&mut self) -> bool {
+        match self.large.take() {
+            Some(large) if large.body.len() < large.len => {
+                self.large = Some(large);
+                false
+            }
+            Some(large) => {
+                let messages = usize::from(!large.more);
+                let octets = large.body.freeze();
+                self.end_frame(octets.len() as u64, large.more);
+                self.ready.push_back(Segment::shared(octets, messages, !large.more));
+                true
+            }
+            None => true,
+        }
+    }
+}
+
+/// How many octets the first `messages` whole messages of `octets` take.
+fn len_of_messages(octets: &[u8], messages: usize) -> usize {
+    let mut end = 0;
+    let mut seen = 0;
+    while seen < messages {
+        let Ok(Some(header)) = Header::parse(octets.get(end..).unwrap_or_default()) else {
+            break;
+        };
+        end += header.len + usize::try_from(header.body).unwrap_or(0);
+        seen += usize::from(!header.more());
+    }
+    end
+}
+
+/// Splits the first `messages` messages off a segment that holds whole messages only, and more than those.
+fn split_off_front(segment: &mut Segment, messages: usize) -> Option<Segment> {
+    let Content::Shared(octets) = &mut segment.content else {
+        return None;
+    };
+    let front = octets.split_to(len_of_messages(octets, messages));
+    segment.messages -= messages;
+    Some(Segment::shared(front, messages, true))
+}
