@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod endpoint;
 mod frame;
 mod message;
 mod routing_id;
 mod socket_type;
 
+pub use endpoint::{Endpoint, EndpointError};
 pub use frame::Frame;
 pub use message::Message;
 pub use routing_id::{InvalidRoutingId, RoutingId};
