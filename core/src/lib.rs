@@ -5,9 +5,11 @@ mod frame;
 mod message;
 mod routing_id;
 mod socket_type;
+mod zmtp;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use frame::Frame;
 pub use message::Message;
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket_type::SocketType;
+pub use zmtp::handshake::{HandshakeError, MalformedHandshake};
