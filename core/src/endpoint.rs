@@ -207,6 +207,11 @@ impl Endpoint {
         }))
     }
 
+    /// The ipc endpoint of a bound listener.
+    pub(crate) const fn ipc(address: IpcAddress) -> Self {
+        Self(Address::Ipc(address))
+    }
+
     /// Whether a socket can connect to it: it has no wildcard but in its source.
     ///
     /// # Errors

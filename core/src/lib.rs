@@ -1,15 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod context;
+mod decode;
 mod endpoint;
+mod error;
 mod frame;
+mod io;
 mod message;
+mod monitor;
+mod options;
+mod peer;
+mod pipe;
+mod routing;
 mod routing_id;
+mod segment;
+mod socket;
 mod socket_type;
+mod sync;
 mod zmtp;
 
+pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError};
+pub use error::{
+    BindError, CloseReport, ConnectError, EndpointNotFound, NoRuntime, RecvError, SendError,
+    SendErrorKind, Unroutable,
+};
 pub use frame::Frame;
 pub use message::Message;
+pub use monitor::{
+    DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent,
+};
+pub use options::{InvalidProperty, Linger, SocketOptions};
+pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};
+pub use socket::{
+    Addressee, DealerSocket, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RequestError,
+    RouterEvent, RouterSocket, SocketStats,
+};
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};
+pub use zmtp::traffic::PeerMisbehaved;

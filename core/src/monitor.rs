@@ -133,8 +133,6 @@ pub enum DropReason {
     NoDelimiter,
     /// A reply that answers no request that is waited for, on a REQ socket.
     UnexpectedReply,
-    /// A command that is malformed or unknown.
-    Command,
 }
 
 /// A subscription to the events of one socket. Any number may exist; none of them ever holds the socket up.

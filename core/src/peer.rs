@@ -1,7 +1,8 @@
 //! [`Peer`]: a handle of one connection.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 use crate::endpoint::Endpoint;
 use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
+use crate::socket::core::Core;
 use crate::socket_type::SocketType;
 
 /// The number of a connection, unique within the process; a peer that reconnects gets a new one.
@@ -139,14 +141,20 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     /// From the socket to the peer. Outlives the connection if it belongs to a connected endpoint.
     pub(crate) outbound: Arc<Pipe>,
+    /// Whether `outbound` ends with this connection.
+    pub(crate) outbound_is_own: bool,
     /// Rings when `outbound` has room; only for sockets that send by routing id.
     pub(crate) room: Arc<Bell>,
     /// From the peer to the socket; belongs to this connection alone.
     pub(crate) inbound: Arc<Pipe>,
     /// Received messages for which credit returns in one piece.
     pub(crate) credit_every: usize,
+    /// Whether the socket's owner has been told of the connection.
+    pub(crate) announced: AtomicBool,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
+    /// The same connection as the other socket of the process sees it, over inproc.
+    pub(crate) partner: OnceLock<(Weak<Core>, Weak<Self>)>,
 }
 
 impl fmt::Debug for Link {

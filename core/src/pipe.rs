@@ -108,12 +108,12 @@ pub(crate) struct PipeCounts {
 }
 
 impl Pipe {
-    /// An empty pipe. A party that is a task may replace its waker with each call that takes one.
+    /// An empty pipe whose parties are not known yet.
     ///
-    /// The reader is first woken after it has taken and found nothing.
-    pub(crate) fn new(limits: Limits, pool: Arc<SegmentPool>, reader: Waker, writer: Waker) -> Self {
-        let side = |waker| Side {
-            waker,
+    /// The reader is first woken after it has taken and found nothing, the writer after it was refused.
+    pub(crate) fn new(limits: Limits, pool: Arc<SegmentPool>) -> Self {
+        let side = || Side {
+            waker: Waker::noop().clone(),
             waiting: false,
         };
         Self {
@@ -123,8 +123,8 @@ impl Pipe {
                 queued: 0,
                 queued_bytes: 0,
                 limits,
-                reader: side(reader),
-                writer: side(writer),
+                reader: side(),
+                writer: side(),
                 finished: false,
                 paused: false,
                 sent: 0,
@@ -171,10 +171,14 @@ impl Pipe {
     }
 
     /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks, which the
-    /// caller has asked for with [`room`](Self::room).
+    /// caller has asked for with [`room`](Self::room). A finished pipe discards them.
     pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) {
         let waker = {
             let mut state = self.state.lock();
+            if state.finished {
+                segments.clear();
+                return;
+            }
             let messages: usize = segments.iter().map(|segment| segment.messages).sum();
             let bytes: usize = segments.iter().map(Segment::len).sum();
             state.count_in(messages, bytes);
@@ -265,13 +269,13 @@ impl Pipe {
     }
 
     /// Sets who is woken when the pipe is no longer empty.
-    pub(crate) fn set_reader(&self, waker: &Waker) {
-        let reader = {
-            let mut state = self.state.lock();
-            state.reader.wait(waker);
-            if state.segments.is_empty() && !state.finished { None } else { state.reader.wake() }
-        };
-        wake(reader);
+    pub(crate) fn set_reader(&self, waker: Waker) {
+        self.state.lock().reader.waker = waker;
+    }
+
+    /// Sets who is woken at the low-water mark.
+    pub(crate) fn set_writer(&self, waker: Waker) {
+        self.state.lock().writer.waker = waker;
     }
 
     pub(crate) fn counts(&self) -> PipeCounts {
@@ -295,6 +299,10 @@ impl State {
     /// Messages that fit under the marks.
     fn room(&self) -> usize {
         let over_bytes = |budget: NonZeroUsize| self.queued_bytes >= budget.get();
+        if self.finished {
+            // Whatever comes is discarded: nobody will read it.
+            return usize::MAX;
+        }
         if self.paused || self.limits.bytes.is_some_and(over_bytes) {
             return 0;
         }

@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt as _;
@@ -26,7 +26,7 @@ use crate::monitor::DisconnectReason;
 use crate::pipe::{Pipe, Taken};
 use crate::segment::{Segment, SegmentPool};
 use crate::socket::counters::Counters;
-use crate::zmtp::command::{self, Command};
+use crate::zmtp::command::{self, Command, MalformedCommand};
 use crate::zmtp::traffic::{PeerMisbehaved, Traffic};
 
 /// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
@@ -60,6 +60,8 @@ pub(crate) struct Writer<'a> {
     done: Vec<Segment>,
     credit: (usize, usize),
     pool: Arc<SegmentPool>,
+    /// Reading waits until the commands are written.
+    resumes_reading: bool,
     /// Everything is written that ever will be, and the stream's direction is shut down.
     shut_down: bool,
 }
@@ -89,6 +91,7 @@ impl<'a> Writer<'a> {
             done: Vec::new(),
             credit: (0, 0),
             pool,
+            resumes_reading: false,
             shut_down: false,
         }
     }
@@ -118,18 +121,20 @@ impl<S: Stream> Session<'_, S> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
         let Reader { traffic, inbound, segments } = &mut self.reader;
         loop {
-            if traffic.has_messages() {
+            while traffic.has_messages() {
                 let room = inbound.room(cx.waker());
-                if room > 0 {
-                    traffic.take(room, segments);
-                    inbound.append(segments);
+                if room == 0 {
+                    break;
                 }
-                if traffic.has_messages() && traffic.is_full() {
-                    self.suspend();
-                    return Poll::Pending;
-                }
+                traffic.take(room, segments);
+                inbound.append(segments);
+            }
+            if traffic.has_messages() && traffic.is_full() {
+                self.suspend();
+                return Poll::Pending;
             }
             if self.writer.control.len() >= CONTROL_MAX {
+                self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
             if let Err(error) = ready!(self.stream.poll_readable(cx)) {
@@ -248,15 +253,18 @@ impl Writer<'_> {
             Ok(written) => written,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        self.advance(written, control_now);
+        self.advance(written, control_now, cx.waker());
         Poll::Ready(Ok(()))
     }
 
-    fn advance(&mut self, mut written: usize, control_now: bool) {
+    fn advance(&mut self, mut written: usize, control_now: bool, waker: &Waker) {
         if control_now {
             let of_control = written.min(self.control.len());
             self.control.advance(of_control);
             self.control_begun = !self.control.is_empty();
+            if self.control.is_empty() && std::mem::take(&mut self.resumes_reading) {
+                waker.wake_by_ref();
+            }
             written -= of_control;
         }
         self.flight.advance(written, &mut self.done);
@@ -291,7 +299,7 @@ fn handle_command(
         Ok(Command::Pong { .. }) => {}
         // Only publishers have a use for subscriptions, and nothing else is sent after the handshake.
         Ok(_) => counters.commands_ignored.add(1),
-        Err(command::Malformed::ShortPing) => return Err(PeerMisbehaved::ShortPing),
+        Err(MalformedCommand::ShortPing) => return Err(PeerMisbehaved::ShortPing),
         Err(_) => counters.commands_ignored.add(1),
     }
     Ok(())

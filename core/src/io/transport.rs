@@ -15,7 +15,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 /// A listening endpoint. Dropping it stops listening.
-pub(crate) trait Listener: Send + 'static {
+pub(crate) trait Listener: Send + Sync + 'static {
     /// What it accepts.
     type Stream: Stream;
 
@@ -29,7 +29,7 @@ pub(crate) trait Listener: Send + 'static {
 }
 
 /// A way to reach one endpoint.
-pub(crate) trait Dialer: Send + 'static {
+pub(crate) trait Dialer: Send + Sync + 'static {
     /// What it connects.
     type Stream: Stream;
 

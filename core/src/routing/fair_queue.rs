@@ -41,6 +41,7 @@ struct Receive {
 #[derive(Debug)]
 struct Source {
     link: Arc<Link>,
+    is_new: bool,
     decoder: Decoder,
     /// Messages handed out whose credit has not returned.
     received: usize,
@@ -49,6 +50,8 @@ struct Source {
 /// What comes next from a peer.
 #[derive(Debug)]
 pub(crate) enum Delivery {
+    /// The connection is there, and nothing of it was delivered before.
+    Up,
     Message(Message),
     /// The connection is lost, and this is all that there was.
     Down,
@@ -89,6 +92,11 @@ impl Inbox {
                 self.admit(&mut receive);
             }
             let source = receive.active.front_mut()?;
+            if std::mem::take(&mut source.is_new)
+                && let Some(accepted) = accept(&source.link, Delivery::Up)
+            {
+                return Some(accepted);
+            }
             if let Some(message) = source.decoder.next() {
                 source.count();
                 let accepted = accept(&source.link, Delivery::Message(message));
@@ -185,6 +193,7 @@ impl Inbox {
         for link in arrivals.drain(..) {
             let paused = receive.paused.contains(&link.id);
             let source = Source {
+                is_new: !link.announced.swap(true, Ordering::Relaxed),
                 link,
                 decoder: Decoder::default(),
                 received: 0,

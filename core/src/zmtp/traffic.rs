@@ -21,8 +21,8 @@ use bytes::{Buf, BufMut, BytesMut, buf::Limit};
 use super::frame::{Header, ReservedFlags};
 use crate::segment::{Content, Segment};
 
-/// The longest command, in bytes: SUBSCRIBE with a long topic is the longest in use.
-pub(crate) const COMMAND_MAX: usize = 64 * 1024;
+/// The longest command, in bytes: SUBSCRIBE with a topic of 64 KiB fits.
+pub(crate) const COMMAND_MAX: usize = 128 * 1024;
 /// Frames of one message. A received frame takes 40 bytes of memory beside its body, so many empty ones cost much.
 const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
 /// All frames of one message together are at most this many times the limit of one frame.
@@ -68,7 +68,7 @@ pub enum PeerMisbehaved {
         /// The limit.
         limit: usize,
     },
-    /// A command is larger than 64 KiB.
+    /// A command is larger than 128 KiB.
     #[error("a command claims {size} bytes, the limit is {limit}", limit = COMMAND_MAX)]
     CommandTooLarge {
         /// What its header claims.

@@ -1,0 +1,168 @@
+//! One connection from handshake to end, whichever side made it.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::flight::Flight;
+use super::heartbeat::Heartbeat;
+use super::session::{Reader, Session, Writer};
+use super::transport::Stream;
+use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
+use crate::peer::{Direction, Link, PeerFacts};
+use crate::pipe::Pipe;
+use crate::socket::core::{Core, Newcomer, Phase};
+use crate::endpoint::Endpoint;
+use crate::zmtp::frame::put_header;
+use crate::zmtp::handshake::{Handshake, Local, Remote};
+use crate::zmtp::traffic::Traffic;
+
+/// The first read of a handshake, in bytes: a greeting and a READY fit.
+const HANDSHAKE_READ: usize = 512;
+
+/// Where a connection comes from, and the pipe that it is to serve.
+pub(crate) struct Origin<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) remote_address: Option<String>,
+    pub(crate) direction: Direction,
+    pub(crate) outbound: Option<&'a Arc<Pipe>>,
+}
+
+/// An established connection that is not served yet.
+pub(crate) struct Established<S> {
+    stream: S,
+    early: BytesMut,
+    minor: u8,
+    pub(crate) link: Arc<Link>,
+}
+
+/// Shakes hands and makes the other side a peer; a failure is counted and reported.
+pub(crate) async fn establish<S: Stream>(
+    core: &Arc<Core>,
+    mut stream: S,
+    origin: Origin<'_>,
+) -> Option<Established<S>> {
+    let limit = core.options.handshake_timeout;
+    let shaken = match timeout(limit, shake_hands(core, &mut stream)).await {
+        Ok(done) => done,
+        Err(_elapsed) => Err(HandshakeFailure::TimedOut),
+    };
+    let Origin { endpoint, remote_address, direction, outbound } = origin;
+    let attached = shaken.and_then(|(remote, early)| {
+        let newcomer = Newcomer {
+            facts: PeerFacts {
+                socket_type: remote.socket_type,
+                routing_id: remote.routing_id,
+                properties: remote.properties,
+            },
+            endpoint: endpoint.clone(),
+            remote_address: remote_address.clone(),
+            direction,
+            outbound: outbound.map(Arc::clone),
+            inbound: None,
+        };
+        let link = core.attach(newcomer)?;
+        Ok((link, early, remote.minor))
+    });
+    match attached {
+        Ok((link, early, minor)) => Some(Established { stream, early, minor, link }),
+        Err(reason) => {
+            core.counters.handshakes_failed.add(1);
+            core.events.emit(SocketEvent::HandshakeFailed {
+                endpoint: endpoint.clone(),
+                remote_address,
+                reason,
+            });
+            None
+        }
+    }
+}
+
+/// Greeting and READY both ways; returns what was read behind them.
+async fn shake_hands<S: Stream>(
+    core: &Core,
+    stream: &mut S,
+) -> Result<(Remote, BytesMut), HandshakeFailure> {
+    let facts = core.facts();
+    let mut handshake = Handshake::new(Local {
+        socket_type: facts.socket_type,
+        routing_id: facts.routing_id,
+        properties: facts.properties,
+    });
+    let mut input = BytesMut::with_capacity(HANDSHAKE_READ);
+    loop {
+        let progress = handshake.handle_input(&mut input);
+        if let Some(output) = handshake.take_output() {
+            let written = stream.write_all(&output).await;
+            // A refusal is to be reported as itself, even if the peer does not wait to hear it.
+            if progress.is_ok() {
+                written.map_err(|error| HandshakeFailure::Io(error.kind()))?;
+            }
+        }
+        if let Some(remote) = progress? {
+            return Ok((remote, input));
+        }
+        match stream.read_buf(&mut input).await {
+            Ok(0) => return Err(HandshakeFailure::ClosedByPeer),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(HandshakeFailure::ClosedByPeer);
+            }
+            Err(error) => return Err(HandshakeFailure::Io(error.kind())),
+        }
+    }
+}
+
+/// Serves an established connection until it ends; `flight` keeps what was taken and not written.
+pub(crate) async fn converse<S: Stream>(
+    core: &Arc<Core>,
+    established: Established<S>,
+    flight: &mut Flight,
+    phase: &mut watch::Receiver<Phase>,
+) -> DisconnectReason {
+    let Established { stream, early, minor, link } = established;
+    let now = Instant::now();
+    // Some peers that announce ZMTP 3.0 close the connection at a PING.
+    let interval = core.options.heartbeat_interval.filter(|_| minor > 0);
+    let heartbeat = interval.map(|interval| Heartbeat::new(interval, core.options.heartbeat_timeout, now));
+    let timer = heartbeat.as_ref().map(|heartbeat| Box::pin(sleep_until(heartbeat.next())));
+    let traffic = Traffic::new(early, core.options.max_message_size.map(std::num::NonZeroU64::get));
+    let mut session = Session {
+        stream,
+        reader: Reader::new(traffic, Arc::clone(&link.inbound)),
+        writer: Writer::new(Arc::clone(&link.outbound), flight, hello(core), Arc::clone(&core.pool)),
+        heartbeat,
+        timer,
+        counters: Arc::clone(&core.counters),
+    };
+    let reason = tokio::select! {
+        reason = session.run() => reason,
+        reason = link.ending.requested() => reason,
+        () = aborted(phase) => DisconnectReason::ClosedHere,
+    };
+    drop(session);
+    core.detach(&link, reason);
+    reason
+}
+
+/// Waits until a task is to end at once.
+pub(crate) async fn aborted(phase: &mut watch::Receiver<Phase>) {
+    // The sender is gone only with the socket itself.
+    let _gone = phase.wait_for(|phase| *phase == Phase::Abort).await;
+}
+
+/// The encoded hello message, which precedes everything on a new connection.
+fn hello(core: &Core) -> BytesMut {
+    let mut out = BytesMut::new();
+    if let Some(message) = &core.options.hello_message {
+        for (index, frame) in message.frames().iter().enumerate() {
+            put_header(&mut out, index + 1 < message.len(), frame.len());
+            out.extend_from_slice(frame);
+        }
+    }
+    out
+}

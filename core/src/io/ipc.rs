@@ -1,0 +1,144 @@
+//! ipc: `ipc://path`, `ipc://@abstract` and `ipc://*`, over Unix sockets.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::transport::{Dialer, Listener, Stream};
+use crate::endpoint::{Endpoint, IpcAddress};
+
+impl Stream for UnixStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(cx)
+    }
+}
+
+/// A bound ipc endpoint.
+pub(crate) struct IpcListener {
+    listener: UnixListener,
+    endpoint: Endpoint,
+    /// What to remove when it closes.
+    _file: Option<SocketFile>,
+}
+
+impl IpcListener {
+    /// Listens on `address`.
+    ///
+    /// A socket that somebody listens on is in use; one that nobody listens on is replaced; any other file is left
+    /// alone. libzmq removes whatever stands there.
+    pub(crate) fn bind(address: &IpcAddress, backlog: u32) -> io::Result<Self> {
+        let (path, directory) = match address {
+            IpcAddress::Abstract(name) => {
+                let endpoint = Endpoint::ipc(address.clone());
+                let listener = listen(&format!("\0{name}"), backlog)?;
+                return Ok(Self { listener, endpoint, _file: None });
+            }
+            IpcAddress::Path(path) => (path.to_string(), None),
+            IpcAddress::Wildcard => {
+                let directory = temporary_directory()?;
+                let path = directory.join("socket").to_string_lossy().into_owned();
+                (path, Some(directory))
+            }
+        };
+        remove_stale(Path::new(&path))?;
+        let listener = listen(&path, backlog)?;
+        let file = SocketFile::new(PathBuf::from(&path), directory)?;
+        let endpoint = Endpoint::ipc(IpcAddress::Path(path.into()));
+        Ok(Self { listener, endpoint, _file: Some(file) })
+    }
+}
+
+/// Listens at a path, or at an abstract name after a zero byte.
+fn listen(path: &str, backlog: u32) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    UnixListener::from_std(socket.into())
+}
+
+/// Makes way for a new socket at `path` if nobody listens on the one there.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !found.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // It answers, or its backlog is full: somebody is there.
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+fn temporary_directory() -> io::Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("privateer-{:016x}", fastrand::u64(..)));
+    fs::DirBuilder::new().mode(0o700).create(&directory)?;
+    Ok(directory)
+}
+
+/// The file of a bound socket; removed when dropped, if it is still the same file.
+struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+    directory: Option<PathBuf>,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf, directory: Option<PathBuf>) -> io::Result<Self> {
+        let inode = inode(&path)?;
+        Ok(Self { path, inode, directory })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // What cannot be removed is somebody else's by now.
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            let _kept = fs::remove_file(&self.path);
+        }
+        if let Some(directory) = &self.directory {
+            let _kept = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+impl Listener for IpcListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Option<String>)> {
+        let (stream, _unnamed) = self.listener.accept().await?;
+        Ok((stream, None))
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+impl Dialer for IpcAddress {
+    type Stream = UnixStream;
+
+    async fn dial(&self) -> io::Result<(UnixStream, Option<String>)> {
+        let stream = match self {
+            Self::Path(path) => UnixStream::connect(&**path).await?,
+            Self::Abstract(name) => UnixStream::connect(format!("\0{name}")).await?,
+            // Refused when the socket was told to connect.
+            Self::Wildcard => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        Ok((stream, None))
+    }
+}

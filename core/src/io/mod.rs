@@ -1,0 +1,21 @@
+//! All that knows Tokio: which task owns what.
+//!
+//! ```text
+//! listener   one task a bound endpoint     ──► a task for each accepted connection ─┐
+//! connecter  one task a connected endpoint: dial ──────────────────────────────────┴─► handshake ─► session
+//! inproc     no task: two sockets share two pipes
+//! ```
+//!
+//! A session's task owns its stream; sockets and sessions meet in pipes only.
+
+pub(crate) mod connecter;
+pub(crate) mod connection;
+pub(crate) mod flight;
+pub(crate) mod heartbeat;
+pub(crate) mod inproc;
+#[cfg(unix)]
+pub(crate) mod ipc;
+pub(crate) mod listener;
+pub(crate) mod session;
+pub(crate) mod tcp;
+pub(crate) mod transport;

@@ -1,0 +1,312 @@
+//! [`Core`]: what all socket types are made of: pipes, peers, endpoints, and their life.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::counters::{Counters, SocketStats};
+use super::endpoints::Endpoints;
+use super::lockstep::Requests;
+use crate::endpoint::Endpoint;
+use crate::error::NoRuntime;
+use crate::io::inproc;
+use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
+use crate::options::SocketOptions;
+use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId};
+use crate::pipe::{Limits, Pipe};
+use crate::routing::fair_queue::Inbox;
+use crate::routing::round_robin::RoundRobin;
+use crate::routing::{Traits, traits};
+use crate::routing_id::RoutingId;
+use crate::segment::SegmentPool;
+use crate::socket_type::SocketType;
+use crate::sync::Mutex;
+
+/// What all socket types are made of. Tasks of its connections share it with the socket's owner.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) socket_type: SocketType,
+    pub(crate) traits: Traits,
+    pub(crate) options: SocketOptions,
+    pub(crate) runtime: Handle,
+    pub(crate) pool: Arc<SegmentPool>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) outbox: RoundRobin,
+    pub(crate) peers: Mutex<Peers>,
+    pub(crate) endpoints: Mutex<Endpoints>,
+    /// What the tasks of accepted connections are to do.
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) events: Events,
+    pub(crate) counters: Arc<Counters>,
+    /// The request of a REQ socket; unused by others.
+    pub(crate) requests: Requests,
+    next_generated: AtomicU32,
+}
+
+/// What a task of a socket is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its work.
+    Running,
+    /// Send what is queued, then end.
+    Draining,
+    /// End now.
+    Abort,
+}
+
+/// Established connections.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    pub(crate) by_id: HashMap<PeerId, Arc<Link>>,
+    pub(crate) by_routing_id: HashMap<RoutingId, PeerId>,
+}
+
+/// A connection that is about to be a peer.
+pub(crate) struct Newcomer {
+    pub(crate) facts: PeerFacts,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) remote_address: Option<String>,
+    pub(crate) direction: Direction,
+    /// The pipe of its endpoint; none if it is to have one of its own.
+    pub(crate) outbound: Option<Arc<Pipe>>,
+    /// The pipe from its socket, over inproc.
+    pub(crate) inbound: Option<Arc<Pipe>>,
+}
+
+/// Numbers of connections, unique within the process.
+static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
+
+impl Core {
+    pub(crate) fn new(socket_type: SocketType, options: SocketOptions) -> Result<Arc<Self>, NoRuntime> {
+        let runtime = match &options.runtime {
+            Some(runtime) => runtime.clone(),
+            None => Handle::try_current().map_err(|_absent| NoRuntime)?,
+        };
+        Ok(Arc::new(Self {
+            socket_type,
+            traits: traits(socket_type),
+            runtime,
+            pool: Arc::default(),
+            inbox: Arc::default(),
+            outbox: RoundRobin::default(),
+            peers: Mutex::default(),
+            endpoints: Mutex::default(),
+            phase: watch::Sender::new(Phase::Running),
+            events: Events::new(),
+            counters: Arc::default(),
+            requests: Requests::new(fastrand::u32(..)),
+            next_generated: AtomicU32::new(fastrand::u32(..)),
+            options,
+        }))
+    }
+
+    /// What this socket tells its peers.
+    pub(crate) fn facts(&self) -> PeerFacts {
+        PeerFacts {
+            socket_type: self.socket_type,
+            routing_id: self.options.routing_id.clone(),
+            properties: self.options.properties.clone(),
+        }
+    }
+
+    pub(crate) fn new_pipe(&self, limits: Limits) -> Arc<Pipe> {
+        Arc::new(Pipe::new(limits, Arc::clone(&self.pool)))
+    }
+
+    /// Makes a connection a peer of this socket.
+    pub(crate) fn attach(self: &Arc<Self>, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
+        let link = self.new_link(newcomer)?;
+        if self.traits.round_robin && link.outbound_is_own {
+            self.outbox.add(Arc::clone(&link.outbound));
+        }
+        self.counters.connected.add(1);
+        self.events.emit(SocketEvent::Connected { peer: Peer(Arc::clone(&link)) });
+        self.inbox.arrive(Arc::clone(&link));
+        if self.socket_type == SocketType::Req {
+            self.requests.peer_up(self, &link);
+        }
+        Ok(link)
+    }
+
+    fn new_link(&self, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
+        let mut peers = self.peers.lock();
+        if self.traits.single_peer && !peers.by_id.is_empty() {
+            return Err(HandshakeFailure::PairOccupied);
+        }
+        let routing_id = self.admit_routing_id(&mut peers, newcomer.facts.routing_id.as_ref())?;
+        let id = PeerId(NEXT_PEER.fetch_add(1, Ordering::Relaxed));
+        let room = Arc::new(Bell::default());
+        let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
+        let link = Arc::new_cyclic(|link| {
+            let own = || self.new_pipe(self.options.send);
+            let outbound = newcomer.outbound.unwrap_or_else(own);
+            let bell = if self.traits.round_robin { &self.outbox.bell } else { &room };
+            outbound.set_writer(bell.waker());
+            let received = || self.new_pipe(self.options.recv);
+            let inbound = newcomer.inbound.unwrap_or_else(received);
+            inbound.set_reader(self.inbox.waker(link));
+            Link {
+                id,
+                routing_id: routing_id.clone(),
+                facts: newcomer.facts,
+                endpoint: newcomer.endpoint,
+                remote_address: newcomer.remote_address,
+                direction: newcomer.direction,
+                outbound,
+                outbound_is_own,
+                room,
+                inbound,
+                credit_every: self.credit_every(),
+                announced: AtomicBool::new(false),
+                ending: Ending::default(),
+                partner: OnceLock::new(),
+            }
+        });
+        peers.by_id.insert(id, Arc::clone(&link));
+        peers.by_routing_id.insert(routing_id, id);
+        Ok(link)
+    }
+
+    /// The name of a new peer: its own choice if that is free, or one that is given to it.
+    fn admit_routing_id(
+        &self,
+        peers: &mut Peers,
+        wanted: Option<&RoutingId>,
+    ) -> Result<RoutingId, HandshakeFailure> {
+        let Some(wanted) = wanted.filter(|_| self.traits.addressed) else {
+            return Ok(self.generate_routing_id(peers));
+        };
+        if let Entry::Occupied(taken) = peers.by_routing_id.entry(wanted.clone()) {
+            if !self.options.router_handover {
+                return Err(HandshakeFailure::DuplicateRoutingId);
+            }
+            if let Some(old) = peers.by_id.get(&taken.remove()) {
+                old.ending.request(DisconnectReason::HandedOver);
+            }
+        }
+        Ok(wanted.clone())
+    }
+
+    fn generate_routing_id(&self, peers: &Peers) -> RoutingId {
+        loop {
+            let number = self.next_generated.fetch_add(1, Ordering::Relaxed);
+            let id = RoutingId::generated(number);
+            if !peers.by_routing_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn credit_every(&self) -> usize {
+        let hwm = self.options.recv.messages;
+        hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2))
+    }
+
+    /// The end of a connection. What it received can still be received.
+    pub(crate) fn detach(&self, link: &Arc<Link>, reason: DisconnectReason) {
+        {
+            let mut peers = self.peers.lock();
+            if peers.by_id.remove(&link.id).is_none() {
+                return;
+            }
+            if peers.by_routing_id.get(&link.routing_id) == Some(&link.id) {
+                peers.by_routing_id.remove(&link.routing_id);
+            }
+        }
+        link.inbound.finish();
+        if link.outbound_is_own {
+            self.outbox.remove(&link.outbound);
+            link.outbound.finish();
+            let lost = link.outbound.counts();
+            if reason != DisconnectReason::ClosedHere {
+                self.counters.dropped(DropReason::ConnectionLost, lost.queued as u64);
+            }
+            self.counters.past_sent.add(lost.sent);
+            self.counters.past_sent_bytes.add(lost.sent_bytes);
+        }
+        let received = link.inbound.counts();
+        self.counters.past_received.add(received.sent);
+        self.counters.past_received_bytes.add(received.sent_bytes);
+        if let DisconnectReason::Misbehaved(fault) = reason {
+            self.counters.misbehaved.add(1);
+            tracing::warn!(peer = %link.routing_id, address = link.remote_address, %fault, "peer disconnected");
+        }
+        // Those who wait for room for this peer are to learn that it is gone.
+        link.room.0.notify_waiters();
+        link.room.0.notify_one();
+        self.events.emit(SocketEvent::Disconnected { peer: Peer(Arc::clone(link)), reason });
+        if self.socket_type == SocketType::Req {
+            self.requests.peer_down(self, link);
+        }
+    }
+
+    /// Ends a connection from this side.
+    pub(crate) fn end(&self, link: &Arc<Link>, reason: DisconnectReason) {
+        link.ending.request(reason);
+        if let Some((other, theirs)) = link.partner.get() {
+            self.detach(link, reason);
+            if let (Some(other), Some(theirs)) = (other.upgrade(), theirs.upgrade()) {
+                other.detach(&theirs, DisconnectReason::ClosedByPeer);
+                inproc::reattach(&other, &theirs);
+            }
+        }
+    }
+
+    /// Counts a message that is dropped, and tells monitors.
+    pub(crate) fn dropped(&self, link: &Arc<Link>, reason: DropReason) {
+        self.counters.dropped(reason, 1);
+        self.events.emit(SocketEvent::Dropped { peer: Peer(Arc::clone(link)), reason });
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let mut peers: Vec<Peer> = self.peers.lock().by_id.values().cloned().map(Peer).collect();
+        peers.sort_by_key(Peer::id);
+        peers
+    }
+
+    pub(crate) fn stats(&self) -> SocketStats {
+        let counters = &self.counters;
+        let mut stats = SocketStats {
+            sent: counters.past_sent.get(),
+            sent_bytes: counters.past_sent_bytes.get(),
+            received: counters.past_received.get(),
+            received_bytes: counters.past_received_bytes.get(),
+            connected: counters.connected.get(),
+            handshakes_failed: counters.handshakes_failed.get(),
+            misbehaved: counters.misbehaved.get(),
+            commands_ignored: counters.commands_ignored.get(),
+            dropped_unroutable: counters.unroutable.get(),
+            dropped_full: counters.full.get(),
+            dropped_connection_lost: counters.connection_lost.get(),
+            dropped_no_delimiter: counters.no_delimiter.get(),
+            dropped_unexpected_reply: counters.unexpected_reply.get(),
+            ..SocketStats::default()
+        };
+        for pipe in self.outbound_pipes() {
+            let counts = pipe.counts();
+            stats.sent += counts.sent;
+            stats.sent_bytes += counts.sent_bytes;
+            stats.queued += counts.queued as u64;
+        }
+        for link in self.peers.lock().by_id.values() {
+            let counts = link.inbound.counts();
+            stats.peers += 1;
+            stats.received += counts.sent;
+            stats.received_bytes += counts.sent_bytes;
+        }
+        stats
+    }
+
+    /// All pipes to peers, and to those that are not there yet.
+    pub(crate) fn outbound_pipes(&self) -> Vec<Arc<Pipe>> {
+        let mut pipes = self.endpoints.lock().pipes();
+        let peers = self.peers.lock();
+        let own = peers.by_id.values().filter(|link| link.outbound_is_own);
+        pipes.extend(own.map(|link| Arc::clone(&link.outbound)));
+        pipes
+    }
+}

@@ -1,0 +1,182 @@
+//! [`Requests`]: the one request of a REQ socket, and which peer has it.
+//!
+//! The request is kept as a value and encoded once a peer's READY is known: with a correlation frame if the peer is a
+//! REP or announces `X-Privateer`, plain otherwise, since some ROUTER programs reject the extra frame. When the peer is
+//! lost, the request goes to the next one.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::error::SendErrorKind;
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::monitor::{DisconnectReason, DropReason};
+use crate::peer::{Link, PeerId};
+use crate::socket_type::SocketType;
+use crate::sync::Mutex;
+use crate::zmtp::traffic::PeerMisbehaved;
+
+/// The property by which our own sockets announce what they can do beyond the protocol.
+const PRIVATEER_PROPERTY: &str = "X-Privateer";
+
+/// The request of a REQ socket.
+#[derive(Debug)]
+pub(crate) struct Requests(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// In round-robin order; the first is asked next.
+    links: Vec<Arc<Link>>,
+    pending: Option<Pending>,
+    /// Peers that owe a reply to an abandoned request that nothing tells from the next one.
+    owing: Vec<PeerId>,
+    next_id: u32,
+}
+
+#[derive(Debug)]
+struct Pending {
+    message: Message,
+    correlation: Frame,
+    asked: Option<PeerId>,
+}
+
+impl Requests {
+    pub(crate) const fn new(first_id: u32) -> Self {
+        Self(Mutex::new(State {
+            links: Vec::new(),
+            pending: None,
+            owing: Vec::new(),
+            next_id: first_id,
+        }))
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        self.0.lock().pending.is_some()
+    }
+
+    pub(crate) fn has_peer(&self) -> bool {
+        !self.0.lock().links.is_empty()
+    }
+
+    /// Makes `message` the request; in lockstep only if there is none.
+    pub(crate) fn send(&self, core: &Core, message: Message) -> Result<(), (SendErrorKind, Message)> {
+        let mut state = self.0.lock();
+        if core.options.req_lockstep && state.pending.is_some() {
+            return Err((SendErrorKind::RequestOutstanding, message));
+        }
+        state.abandon();
+        let id = state.next_id;
+        state.next_id = id.wrapping_add(1);
+        state.pending = Some(Pending {
+            message,
+            correlation: Frame::from(id.to_ne_bytes()),
+            asked: None,
+        });
+        state.dispatch(core);
+        Ok(())
+    }
+
+    /// Gives the request up; a late reply to it is dropped.
+    pub(crate) fn abandon(&self) {
+        self.0.lock().abandon();
+    }
+
+    /// Looks at a message that came from `link`: the reply, or nothing of use.
+    pub(crate) fn accept(&self, core: &Core, link: &Arc<Link>, message: Message) -> Option<Message> {
+        let mut state = self.0.lock();
+        let correlated = correlates(link, core);
+        let Some((correlation, reply)) = open(message, correlated) else {
+            drop(state);
+            // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
+            core.end(link, DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter));
+            return None;
+        };
+        if let Some(index) = state.owing.iter().position(|id| *id == link.id) {
+            state.owing.swap_remove(index);
+        } else if let Some(pending) = &state.pending
+            && pending.asked == Some(link.id)
+            && correlation.is_none_or(|id| id == pending.correlation)
+        {
+            state.pending = None;
+            return Some(reply);
+        }
+        drop(state);
+        core.dropped(link, DropReason::UnexpectedReply);
+        None
+    }
+
+    pub(crate) fn peer_up(&self, core: &Core, link: &Arc<Link>) {
+        let mut state = self.0.lock();
+        state.links.push(Arc::clone(link));
+        state.dispatch(core);
+        drop(state);
+        core.outbox.bell.0.notify_one();
+    }
+
+    /// The request of a lost peer goes to the next one.
+    pub(crate) fn peer_down(&self, core: &Core, link: &Link) {
+        let mut state = self.0.lock();
+        state.links.retain(|other| other.id != link.id);
+        state.owing.retain(|id| *id != link.id);
+        if let Some(pending) = &mut state.pending
+            && pending.asked == Some(link.id)
+        {
+            pending.asked = None;
+            state.dispatch(core);
+        }
+    }
+}
+
+impl State {
+    fn abandon(&mut self) {
+        if let Some(asked) = self.pending.take().and_then(|pending| pending.asked) {
+            self.owing.push(asked);
+        }
+    }
+
+    /// Sends the request to the next peer, if it is not with one.
+    fn dispatch(&mut self, core: &Core) {
+        let Some(pending) = self.pending.as_mut().filter(|pending| pending.asked.is_none()) else {
+            return;
+        };
+        for _ in 0..self.links.len() {
+            let Some(link) = self.links.first().cloned() else { return };
+            self.links.rotate_left(1);
+            let correlated = correlates(&link, core);
+            if let Some(index) = self.owing.iter().position(|id| *id == link.id) {
+                if !correlated {
+                    // Its late reply could not be told from the next one: start the connection anew.
+                    link.ending.request(DisconnectReason::RequestAbandoned);
+                    continue;
+                }
+                self.owing.swap_remove(index);
+            }
+            let delimiter = Frame::empty();
+            let sent = if correlated {
+                link.outbound.publish(&[pending.correlation.clone(), delimiter], &pending.message)
+            } else {
+                link.outbound.publish(&[delimiter], &pending.message)
+            };
+            if sent.is_ok() {
+                pending.asked = Some(link.id);
+                return;
+            }
+        }
+    }
+}
+
+fn correlates(link: &Link, core: &Core) -> bool {
+    let announced = |(name, _): &(String, _)| name.eq_ignore_ascii_case(PRIVATEER_PROPERTY);
+    !core.options.req_lockstep
+        && (link.facts.socket_type == SocketType::Rep || link.facts.properties.iter().any(announced))
+}
+
+/// Takes the envelope off a reply; none if it is not there.
+fn open(message: Message, correlated: bool) -> Option<(Option<Frame>, Message)> {
+    let (first, rest) = message.split_first();
+    if !correlated {
+        return first.is_empty().then_some((None, rest?));
+    }
+    let (delimiter, reply) = rest?.split_first();
+    delimiter.is_empty().then_some((Some(first), reply?))
+}

@@ -1,0 +1,280 @@
+//! The socket types. What a type cannot do, it has no method for.
+
+mod close;
+pub(crate) mod core;
+pub(crate) mod counters;
+mod dealer;
+pub(crate) mod endpoints;
+pub(crate) mod lockstep;
+mod pair;
+mod pipeline;
+mod rep;
+mod req;
+mod router;
+
+pub use counters::SocketStats;
+pub use dealer::DealerSocket;
+pub use pair::PairSocket;
+pub use pipeline::{PullSocket, PushSocket};
+pub use rep::RepSocket;
+pub use req::{ReqSocket, RequestError};
+pub use router::{Addressee, RouterEvent, RouterSocket};
+
+use self::core::Core;
+use crate::error::{RecvError, SendError, SendErrorKind};
+use crate::message::Message;
+use crate::peer::Peer;
+use crate::pipe::Refused;
+use crate::routing::fair_queue::{Closed, Delivery};
+
+/// What every socket type can do, written once.
+macro_rules! every_socket {
+    ($name:ident, $kind:ident) => {
+        impl $name {
+            /// A socket with default options, whose connections run on the Tokio runtime at hand.
+            ///
+            /// # Errors
+            /// [`NoRuntime`](crate::NoRuntime) outside a Tokio runtime; there is no other.
+            pub fn new() -> Result<Self, crate::NoRuntime> {
+                Self::with_options(crate::SocketOptions::new())
+            }
+
+            /// A socket with these options.
+            ///
+            /// # Errors
+            /// [`NoRuntime`](crate::NoRuntime) if the options name no runtime and none is at hand; there is no other.
+            pub fn with_options(options: crate::SocketOptions) -> Result<Self, crate::NoRuntime> {
+                let core = crate::socket::core::Core::new(crate::SocketType::$kind, options)?;
+                Ok(Self::from_core(crate::socket::close::Owned::new(core)))
+            }
+
+            /// Listens on an endpoint, and returns it with its wildcards resolved.
+            ///
+            /// # Errors
+            /// [`BindError`](crate::BindError): the text is no endpoint, the address is in use or cannot be had, or the
+            /// socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it does not listen.
+            pub async fn bind<E>(&self, endpoint: E) -> Result<crate::Endpoint, crate::BindError>
+            where
+                E: TryInto<crate::Endpoint>,
+                E::Error: Into<crate::EndpointError>,
+            {
+                let endpoint = endpoint.try_into().map_err(Into::into)?;
+                self.core.bind(endpoint).await
+            }
+
+            /// Keeps connected to an endpoint from now on, whether a peer is there yet or not.
+            ///
+            /// It does not wait; what becomes of it, [`monitor`](Self::monitor) tells.
+            ///
+            /// # Errors
+            /// [`ConnectError`](crate::ConnectError): the text is no endpoint to connect to, the socket bound to an
+            /// inproc name does not fit, or the socket is closed; there is no other.
+            pub fn connect<E>(&self, endpoint: E) -> Result<(), crate::ConnectError>
+            where
+                E: TryInto<crate::Endpoint>,
+                E::Error: Into<crate::EndpointError>,
+            {
+                let endpoint = endpoint.try_into().map_err(Into::into)?;
+                self.core.connect(endpoint)
+            }
+
+            /// Stops listening on an endpoint, given as it was bound or as it was resolved.
+            ///
+            /// Accepted connections live on. The address is free when this returns.
+            ///
+            /// # Errors
+            /// [`EndpointNotFound`](crate::EndpointNotFound) if the socket is not bound to it; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, the listener is closed soon after.
+            pub async fn unbind<E>(&self, endpoint: E) -> Result<(), crate::EndpointNotFound>
+            where
+                E: TryInto<crate::Endpoint>,
+                E::Error: Into<crate::EndpointError>,
+            {
+                let endpoint = endpoint.try_into().map_err(Into::into)?;
+                self.core.unbind(endpoint).await
+            }
+
+            /// Ends a connected endpoint: what is queued may still go out within the linger time.
+            ///
+            /// What was received stays readable.
+            ///
+            /// # Errors
+            /// [`EndpointNotFound`](crate::EndpointNotFound) if the socket is not connected to it; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, the endpoint is gone and what was queued for it may be lost.
+            pub async fn disconnect<E>(
+                &self,
+                endpoint: E,
+            ) -> Result<crate::CloseReport, crate::EndpointNotFound>
+            where
+                E: TryInto<crate::Endpoint>,
+                E::Error: Into<crate::EndpointError>,
+            {
+                let endpoint = endpoint.try_into().map_err(Into::into)?;
+                self.core.disconnect(endpoint).await
+            }
+
+            /// The established connections, oldest first.
+            #[must_use]
+            pub fn peers(&self) -> Vec<crate::Peer> {
+                self.core.peers()
+            }
+
+            /// What the socket has counted.
+            #[must_use]
+            pub fn stats(&self) -> crate::SocketStats {
+                self.core.stats()
+            }
+
+            /// A subscription to what the network does to the socket from now on.
+            #[must_use]
+            pub fn monitor(&self) -> crate::Monitor {
+                self.core.events.subscribe()
+            }
+
+            /// Closes the socket: what is queued may still go out within the linger time of its options.
+            ///
+            /// Connections end orderly: the peer is waited for within the same time. What was received and not taken is
+            /// discarded.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, the socket goes on closing in the background.
+            pub async fn close(self) -> crate::CloseReport {
+                let linger = self.core.options.linger;
+                self.core.close(linger).await
+            }
+
+            /// As [`close`](Self::close), with another linger time.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, the socket goes on closing in the background.
+            pub async fn close_with(self, linger: crate::Linger) -> crate::CloseReport {
+                self.core.close(linger).await
+            }
+        }
+    };
+}
+
+/// What the types do that send round-robin.
+macro_rules! round_robin_send {
+    ($name:ident) => {
+        impl $name {
+            /// Sends a message to the next peer that has room, and waits while there is none.
+            ///
+            /// Ready means that the message is queued for a peer; [`close`](Self::close) tells what did not go out.
+            ///
+            /// # Errors
+            /// [`SendError`](crate::SendError) with the message if the socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has sent nothing; the message is dropped with it.
+            pub async fn send(
+                &self,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), crate::SendError> {
+                let message = message.into();
+                match self.core.outbox.send(&[], &message).await {
+                    Ok(()) => Ok(()),
+                    Err(refused) => Err(crate::socket::send_error(refused, message)),
+                }
+            }
+
+            /// Sends a message to the next peer that has room.
+            ///
+            /// # Errors
+            /// [`SendError`](crate::SendError) with the message if no peer has room
+            /// ([`would_block`](crate::SendError::would_block)) or the socket is closed; there is no other.
+            pub fn try_send(
+                &self,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), crate::SendError> {
+                let message = message.into();
+                let sent = self.core.outbox.try_send(&[], &message);
+                sent.map_err(|refused| crate::socket::send_error(refused, message))
+            }
+        }
+    };
+}
+
+/// What the types do that receive fair-queued.
+macro_rules! fair_queued_recv {
+    ($name:ident) => {
+        impl $name {
+            /// The next message, from each peer in turn; waits until there is one.
+            ///
+            /// # Errors
+            /// [`RecvError::Closed`](crate::RecvError::Closed) if the socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has received nothing.
+            pub async fn recv(&self) -> Result<crate::Message, crate::RecvError> {
+                let message = self.core.inbox.next(|_, delivery| crate::socket::message(delivery));
+                message.await.map_err(Into::into)
+            }
+
+            /// The next message, if one is there.
+            ///
+            /// # Errors
+            /// [`RecvError::Empty`](crate::RecvError::Empty) or
+            /// [`RecvError::Closed`](crate::RecvError::Closed); there is no other.
+            pub fn try_recv(&self) -> Result<crate::Message, crate::RecvError> {
+                let message = &mut |_: &_, delivery| crate::socket::message(delivery);
+                self.core.inbox.try_next(message).ok_or_else(|| crate::socket::empty(&self.core))
+            }
+
+            /// As [`recv`](Self::recv), with the peer that sent the message.
+            ///
+            /// # Errors
+            /// [`RecvError::Closed`](crate::RecvError::Closed) if the socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has received nothing.
+            pub async fn recv_from(
+                &self,
+            ) -> Result<(crate::Peer, crate::Message), crate::RecvError> {
+                self.core.inbox.next(crate::socket::message_from).await.map_err(Into::into)
+            }
+        }
+    };
+}
+
+pub(crate) use {every_socket, fair_queued_recv, round_robin_send};
+
+/// Leaves out what is no message.
+fn message(delivery: Delivery) -> Option<Message> {
+    match delivery {
+        Delivery::Message(message) => Some(message),
+        Delivery::Up | Delivery::Down => None,
+    }
+}
+
+fn message_from(
+    link: &std::sync::Arc<crate::peer::Link>,
+    delivery: Delivery,
+) -> Option<(Peer, Message)> {
+    Some((Peer(std::sync::Arc::clone(link)), message(delivery)?))
+}
+
+fn empty(core: &Core) -> RecvError {
+    if core.inbox.is_closed() { RecvError::Closed } else { RecvError::Empty }
+}
+
+fn send_error(refused: Refused, message: Message) -> SendError {
+    let kind = match refused {
+        Refused::Full => SendErrorKind::Full,
+        Refused::Closed => SendErrorKind::Closed,
+    };
+    SendError::new(kind, message)
+}
+
+impl From<Closed> for RecvError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}

@@ -1,0 +1,43 @@
+//! PAIR (RFC 31): two sockets, exclusively.
+
+use super::close::Owned;
+use super::{every_socket, fair_queued_recv, round_robin_send};
+
+/// Talks to one peer and no other, both ways.
+///
+/// | | |
+/// |---|---|
+/// | peers | PAIR, one at a time; a second connection is refused |
+/// | direction | both |
+/// | incoming | from the peer |
+/// | outgoing | to the peer |
+/// | mute state | no peer, or no room: `send` waits |
+///
+/// # Example
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use privateer_core::PairSocket;
+///
+/// let (left, right) = (PairSocket::new()?, PairSocket::new()?);
+/// left.bind("inproc://pair-example").await?;
+/// right.connect("inproc://pair-example")?;
+/// left.send("ready?").await?;
+/// right.recv().await?;
+/// right.send("ready!").await?;
+/// assert_eq!(left.recv().await?[0], "ready!");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct PairSocket {
+    core: Owned,
+}
+
+impl PairSocket {
+    const fn from_core(core: Owned) -> Self {
+        Self { core }
+    }
+}
+
+every_socket!(PairSocket, Pair);
+round_robin_send!(PairSocket);
+fair_queued_recv!(PairSocket);

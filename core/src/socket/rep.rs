@@ -1,0 +1,148 @@
+//! REP (RFC 28): receive a request, send its reply.
+
+use std::sync::Arc;
+
+use super::close::Owned;
+use super::router::wait_for_room;
+use super::every_socket;
+use crate::error::{RecvError, SendError, SendErrorKind};
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::monitor::DropReason;
+use crate::peer::Link;
+use crate::pipe::Refused;
+use crate::routing::fair_queue::Delivery;
+use crate::sync::Mutex;
+
+/// Receives requests, one from each peer in turn, and answers each before the next.
+///
+/// | | |
+/// |---|---|
+/// | peers | REQ, DEALER |
+/// | direction | request in, reply out, in turn |
+/// | incoming | fair-queued |
+/// | outgoing | to whoever sent the request |
+/// | mute state | the peer has no room: `send` waits; the peer is gone: the reply is dropped and counted |
+///
+/// # Example
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use privateer_core::{RepSocket, ReqSocket};
+///
+/// let rep = RepSocket::new()?;
+/// let endpoint = rep.bind("tcp://127.0.0.1:*").await?;
+/// let req = ReqSocket::new()?;
+/// req.connect(&endpoint)?;
+///
+/// req.send("Hello").await?;
+/// assert_eq!(rep.recv().await?[0], "Hello");
+/// rep.send("World").await?;
+/// assert_eq!(req.recv().await?[0], "World");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct RepSocket {
+    core: Owned,
+    owed: Mutex<Option<Owed>>,
+}
+
+/// Whom the reply goes to, and the envelope that goes before it.
+#[derive(Clone, Debug)]
+struct Owed {
+    link: Arc<Link>,
+    envelope: Vec<Frame>,
+}
+
+every_socket!(RepSocket, Rep);
+
+impl RepSocket {
+    const fn from_core(core: Owned) -> Self {
+        Self { core, owed: Mutex::new(None) }
+    }
+
+    /// The next request, without its envelope; waits until there is one.
+    ///
+    /// A request without the empty delimiter frame is dropped and counted.
+    ///
+    /// # Errors
+    /// [`RecvError::ReplyOwed`] if the last request is not answered, [`RecvError::Closed`] if the socket is closed;
+    /// there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has received nothing.
+    pub async fn recv(&self) -> Result<Message, RecvError> {
+        self.check_turn()?;
+        self.core.inbox.next(|link, delivery| self.accept(link, delivery)).await.map_err(Into::into)
+    }
+
+    /// The next request, if one is there.
+    ///
+    /// # Errors
+    /// [`RecvError::ReplyOwed`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
+    pub fn try_recv(&self) -> Result<Message, RecvError> {
+        self.check_turn()?;
+        let request = self.core.inbox.try_next(&mut |link, delivery| self.accept(link, delivery));
+        request.ok_or_else(|| super::empty(&self.core))
+    }
+
+    /// Sends the reply to the request that was received last.
+    ///
+    /// If its peer is gone, the reply is dropped and counted, and the next request can be received.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if there is no request to reply to; there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has sent nothing: the reply is still owed, and the message is dropped.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let mut message = message.into();
+        loop {
+            message = match self.try_send(message) {
+                Err(error) if error.would_block() => error.into_message(),
+                done => return done,
+            };
+            let link = self.owed.lock().as_ref().map(|owed| Arc::clone(&owed.link));
+            if let Some(link) = link {
+                // Gone or ready: the next try tells.
+                let _gone = wait_for_room(&link).await;
+            }
+        }
+    }
+
+    /// Sends the reply to the request that was received last, if its peer has room.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if there is no request to reply to or no room
+    /// ([`would_block`](SendError::would_block)); there is no other.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        let mut owed = self.owed.lock();
+        let Some(Owed { link, envelope }) = owed.as_ref() else {
+            return Err(SendError::new(SendErrorKind::NoRequest, message));
+        };
+        match link.outbound.publish(envelope, &message) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Err(SendError::new(SendErrorKind::Full, message)),
+            Err(Refused::Closed) => self.core.dropped(link, DropReason::Unroutable),
+        }
+        *owed = None;
+        Ok(())
+    }
+
+    fn check_turn(&self) -> Result<(), RecvError> {
+        if self.owed.lock().is_some() { Err(RecvError::ReplyOwed) } else { Ok(()) }
+    }
+
+    /// Keeps the envelope of a request: all frames up to and including the first empty one (RFC 28).
+    fn accept(&self, link: &Arc<Link>, delivery: Delivery) -> Option<Message> {
+        let mut envelope = super::message(delivery)?.into_frames();
+        let delimiter = envelope.iter().position(Frame::is_empty);
+        let body = delimiter.map(|index| envelope.split_off(index + 1)).and_then(Message::from_frames);
+        let Some(body) = body else {
+            self.core.dropped(link, DropReason::NoDelimiter);
+            return None;
+        };
+        *self.owed.lock() = Some(Owed { link: Arc::clone(link), envelope });
+        Some(body)
+    }
+}

@@ -1,0 +1,303 @@
+//! ROUTER (RFC 28): many peers, each addressed by its routing id.
+
+use std::sync::Arc;
+
+use super::close::Owned;
+use super::core::Core;
+use super::every_socket;
+use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
+use crate::message::Message;
+use crate::monitor::DropReason;
+use crate::peer::{Link, Peer, PeerId};
+use crate::pipe::Refused;
+use crate::routing::fair_queue::Delivery;
+use crate::routing_id::RoutingId;
+
+/// Receives from many peers and sends to each by name.
+///
+/// | | |
+/// |---|---|
+/// | peers | REQ, DEALER, ROUTER |
+/// | direction | both |
+/// | incoming | fair-queued, with the peer |
+/// | outgoing | to the peer addressed |
+/// | mute state | `send` waits for that peer; a peer that is not there is an error with the message |
+///
+/// The routing id is not a frame of the message here, as it is in libzmq: `recv` returns the [`Peer`] beside it.
+///
+/// # Example
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use privateer_core::{DealerSocket, RouterEvent, RouterSocket};
+///
+/// let router = RouterSocket::new()?;
+/// let endpoint = router.bind("tcp://127.0.0.1:*").await?;
+/// let dealer = DealerSocket::new()?;
+/// dealer.connect(&endpoint)?;
+/// dealer.send("hello").await?;
+/// dealer.close().await;
+///
+/// // In this order: that the peer is there, all that it sent, that it is gone.
+/// assert!(matches!(router.recv_event().await?, RouterEvent::Up(_)));
+/// assert!(matches!(router.recv_event().await?, RouterEvent::Message(_, m) if m[0] == "hello"));
+/// assert!(matches!(router.recv_event().await?, RouterEvent::Down(_)));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct RouterSocket {
+    core: Owned,
+}
+
+every_socket!(RouterSocket, Router);
+
+/// What a ROUTER receives: messages, and in order with them that peers come and go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RouterEvent {
+    /// A peer is there; nothing of it came before.
+    Up(Peer),
+    /// A message.
+    Message(Peer, Message),
+    /// A peer is gone; nothing of it comes after.
+    Down(Peer),
+}
+
+/// Whom a ROUTER sends to: a connection (`&Peer`, [`PeerId`]), or whoever has a name (`&RoutingId`).
+///
+/// A [`Peer`] or [`PeerId`] is one connection: when the peer comes back on another, it is not there any more. A
+/// [`RoutingId`] that the peer chose is the same after it came back.
+pub trait Addressee: sealed::Find {}
+
+impl Addressee for &Peer {}
+impl Addressee for PeerId {}
+impl Addressee for &RoutingId {}
+
+mod sealed {
+    use super::{Arc, Core, Link, Peer, PeerId, RoutingId};
+
+    /// Finds the connection.
+    pub trait Find: Copy + Send {
+        /// The connection, if it lives.
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn find(self, core: &Core) -> Option<Arc<Link>>;
+    }
+
+    impl Find for &Peer {
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn find(self, _: &Core) -> Option<Arc<Link>> {
+            // Whether it lives, its pipe knows.
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    impl Find for PeerId {
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn find(self, core: &Core) -> Option<Arc<Link>> {
+            core.peers.lock().by_id.get(&self).cloned()
+        }
+    }
+
+    impl Find for &RoutingId {
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn find(self, core: &Core) -> Option<Arc<Link>> {
+            let peers = core.peers.lock();
+            peers.by_id.get(peers.by_routing_id.get(self)?).cloned()
+        }
+    }
+}
+
+impl RouterSocket {
+    const fn from_core(core: Owned) -> Self {
+        Self { core }
+    }
+
+    /// The next message and who sent it, from each peer in turn; waits until there is one.
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] if the socket is closed; there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has received nothing.
+    pub async fn recv(&self) -> Result<(Peer, Message), RecvError> {
+        self.core.inbox.next(super::message_from).await.map_err(Into::into)
+    }
+
+    /// The next message and who sent it, if one is there.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
+    pub fn try_recv(&self) -> Result<(Peer, Message), RecvError> {
+        let message = self.core.inbox.try_next(&mut super::message_from);
+        message.ok_or_else(|| super::empty(&self.core))
+    }
+
+    /// As [`recv`](Self::recv), and also that peers come and go.
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] if the socket is closed; there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has received nothing.
+    pub async fn recv_event(&self) -> Result<RouterEvent, RecvError> {
+        self.core.inbox.next(event).await.map_err(Into::into)
+    }
+
+    /// The next message, or that a peer came or went, if there is any.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
+    pub fn try_recv_event(&self) -> Result<RouterEvent, RecvError> {
+        self.core.inbox.try_next(&mut event).ok_or_else(|| super::empty(&self.core))
+    }
+
+    /// Sends a message to one peer, and waits until that peer has room.
+    ///
+    /// Without [`router_mandatory`](crate::SocketOptions::router_mandatory) it never waits: what cannot be sent is
+    /// dropped and counted.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if the peer is not there ([`SendErrorKind::Unroutable`]) or the socket is closed;
+    /// there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has sent nothing; the message is dropped with it.
+    pub async fn send(
+        &self,
+        to: impl Addressee,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        let mut message = message.into();
+        loop {
+            message = match self.try_send(to, message) {
+                Err(error) if error.would_block() => error.into_message(),
+                done => return done,
+            };
+            if self.ready(to).await.is_err() {
+                return Err(SendError::new(SendErrorKind::Unroutable, message));
+            }
+        }
+    }
+
+    /// Sends a message to one peer if that has room.
+    ///
+    /// Without [`router_mandatory`](crate::SocketOptions::router_mandatory), what cannot be sent is dropped and
+    /// counted.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if the peer is not there ([`SendErrorKind::Unroutable`]), has no room
+    /// ([`would_block`](SendError::would_block)), or the socket is closed; there is no other.
+    pub fn try_send(
+        &self,
+        to: impl Addressee,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        let Some(link) = to.find(&self.core) else {
+            return self.refuse(None, SendErrorKind::Unroutable, message);
+        };
+        match link.outbound.publish(&[], &message) {
+            Ok(()) => Ok(()),
+            Err(Refused::Full) => self.refuse(Some(&link), SendErrorKind::Full, message),
+            Err(Refused::Closed) => self.refuse(Some(&link), SendErrorKind::Unroutable, message),
+        }
+    }
+
+    /// Sends a message to one peer if nothing waits to be sent to it; tells whether it did.
+    ///
+    /// Heartbeats go so: a peer that has something to read needs none, and one that does not read should not find
+    /// many.
+    ///
+    /// # Errors
+    /// [`Unroutable`] if the peer is not there; there is no other.
+    pub fn send_if_idle(
+        &self,
+        to: impl Addressee,
+        message: impl Into<Message>,
+    ) -> Result<bool, Unroutable> {
+        let link = to.find(&self.core).ok_or(Unroutable)?;
+        link.outbound.publish_if_idle(&message.into()).map_err(|_closed| Unroutable)
+    }
+
+    /// Waits until a peer has room for a message.
+    ///
+    /// # Errors
+    /// [`Unroutable`] if the peer is not there, or goes; there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing has changed.
+    pub async fn ready(&self, to: impl Addressee) -> Result<(), Unroutable> {
+        let link = to.find(&self.core).ok_or(Unroutable)?;
+        wait_for_room(&link).await
+    }
+
+    /// Hands out nothing more from a peer, and stops reading its connection, until [`resume`](Self::resume).
+    ///
+    /// What it sends waits in its own buffers; at most 256 KiB or one message more are read here.
+    ///
+    /// # Errors
+    /// [`Unroutable`] if the peer is not there; there is no other.
+    pub fn pause(&self, peer: impl Addressee) -> Result<(), Unroutable> {
+        let link = peer.find(&self.core).ok_or(Unroutable)?;
+        self.core.inbox.pause(&link);
+        Ok(())
+    }
+
+    /// Takes [`pause`](Self::pause) back.
+    ///
+    /// # Errors
+    /// [`Unroutable`] if a `PeerId` or `RoutingId` is not there any more; there is no other.
+    pub fn resume(&self, peer: impl Addressee) -> Result<(), Unroutable> {
+        let link = peer.find(&self.core).ok_or(Unroutable)?;
+        self.core.inbox.resume(&link);
+        Ok(())
+    }
+
+    fn refuse(
+        &self,
+        link: Option<&Arc<Link>>,
+        kind: SendErrorKind,
+        message: Message,
+    ) -> Result<(), SendError> {
+        if self.core.options.router_mandatory {
+            return Err(SendError::new(kind, message));
+        }
+        let reason = match kind {
+            SendErrorKind::Full => DropReason::Full,
+            _ => DropReason::Unroutable,
+        };
+        match link {
+            Some(link) => self.core.dropped(link, reason),
+            None => self.core.counters.dropped(reason, 1),
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a connection's pipe has room, or is finished.
+pub(super) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
+    loop {
+        let mut room = std::pin::pin!(link.room.0.notified());
+        room.as_mut().enable();
+        match link.outbound.has_room() {
+            Ok(()) => {
+                // There may be room for those who wait beside this one.
+                link.room.0.notify_one();
+                return Ok(());
+            }
+            Err(Refused::Closed) => {
+                link.room.0.notify_one();
+                return Err(Unroutable);
+            }
+            Err(Refused::Full) => room.await,
+        }
+    }
+}
+
+fn event(link: &Arc<Link>, delivery: Delivery) -> Option<RouterEvent> {
+    let peer = Peer(Arc::clone(link));
+    Some(match delivery {
+        Delivery::Up => RouterEvent::Up(peer),
+        Delivery::Message(message) => RouterEvent::Message(peer, message),
+        Delivery::Down => RouterEvent::Down(peer),
+    })
+}
