@@ -316,3 +316,6 @@ impl From<Infallible> for EndpointError {
         match never {}
     }
 }
+
+#[cfg(test)]
+mod tests;
