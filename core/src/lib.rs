@@ -2,6 +2,8 @@
 
 mod endpoint;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod message;
 mod routing_id;
 mod socket_type;
