@@ -321,3 +321,6 @@ impl From<Infallible> for EndpointError {
         match never {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ mod decode;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod io;
 mod message;
 mod monitor;

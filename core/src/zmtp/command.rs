@@ -286,3 +286,6 @@ const PING: &[u8] = b"PING";
 const PONG: &[u8] = b"PONG";
 const JOIN: &[u8] = b"JOIN";
 const LEAVE: &[u8] = b"LEAVE";
+
+#[cfg(test)]
+mod tests;

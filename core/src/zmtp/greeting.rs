@@ -102,3 +102,91 @@ const SIGNATURE_END: u8 = 0x7F;
 const MAJOR: u8 = 3;
 const MINOR: u8 = 1;
 const MECHANISM: [u8; 20] = *b"NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// W01.
+    #[test]
+    fn our_greeting_is_exactly_this() {
+        let mut first = BytesMut::new();
+        put_first(&mut first, 3);
+        assert_eq!(first[..], *b"\xFF\0\0\0\0\0\0\0\x04\x7F\x03");
+        assert_eq!(first.len(), FIRST_LEN);
+
+        let mut rest = BytesMut::new();
+        put_rest(&mut rest);
+        assert_eq!(rest[..5], *b"\x01NULL");
+        assert_eq!(rest[5..], [0; 48]);
+        assert_eq!(rest.len(), REST_LEN);
+    }
+
+    /// W03: RFC 37, Version Negotiation.
+    #[test]
+    fn padding_and_versions_are_read_as_libzmq_reads_them() {
+        for end in [0x7F, 0x01, 0xFF] {
+            for major in [2, 3, 4, 9, 255] {
+                let first = [0xFF, 1, 2, 3, 4, 5, 6, 7, 8, end, major];
+                assert_eq!(parse_first(&first), Ok(Some(major)));
+                assert_eq!(parse_first(&first[..10]), Ok(None));
+            }
+        }
+        for (major, minor, expected) in [
+            (3, 0, 0),
+            (3, 1, 1),
+            (3, 7, 1),
+            (2, 0, 1),
+            (4, 0, 1),
+            (9, 9, 1),
+        ] {
+            let mut rest = [0xAA; REST_LEN];
+            rest[0] = minor;
+            rest[1..21].copy_from_slice(&MECHANISM);
+            assert_eq!(parse_rest(&rest, major), Ok(Some(expected)));
+            assert_eq!(parse_rest(&rest[..REST_LEN - 1], major), Ok(None));
+        }
+    }
+
+    /// W24: what is no ZMTP is noticed as soon as it can be.
+    #[test]
+    fn other_protocols_and_old_versions_are_refused() {
+        for stray in [
+            &b"H"[..],
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01\x02\0\x01\0\x01\xFC",
+            b"\0",
+            b"\xFF\0\0\0\0\0\0\0\x01\x7E",
+        ] {
+            assert_eq!(parse_first(stray), Err(HandshakeError::NotZmtp));
+        }
+        for revision in [0, 1] {
+            let first = [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, revision];
+            assert_eq!(
+                parse_first(&first),
+                Err(HandshakeError::TooOld { revision })
+            );
+        }
+    }
+
+    #[test]
+    fn all_octets_of_the_mechanism_count() {
+        for (name, found) in [
+            (&b"CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..], "CURVE"),
+            (
+                b"NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x",
+                "NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x",
+            ),
+            (b"null\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "null"),
+            (&[0; 20], ""),
+        ] {
+            let rest = [&[1], name].concat();
+            let found = Frame::from(found);
+            assert_eq!(
+                parse_rest(&rest, 3),
+                Err(HandshakeError::Mechanism { found })
+            );
+            assert_eq!(parse_rest(&rest[..20], 3), Ok(None));
+        }
+    }
+}

@@ -369,3 +369,6 @@ const COMMAND_MAX: usize = 64 * 1024;
 
 /// The flags that have to be zero (RFC 37, Framing).
 const RESERVED: u8 = 0xF8;
+
+#[cfg(test)]
+mod tests;
