@@ -26,7 +26,7 @@ use crate::monitor::DisconnectReason;
 use crate::pipe::{Pipe, Taken};
 use crate::segment::{Segment, SegmentPool};
 use crate::socket::counters::Counters;
-use crate::zmtp::command::{self, Command, MalformedCommand};
+use crate::zmtp::command::{self, Command};
 use crate::zmtp::traffic::{PeerMisbehaved, Traffic};
 
 /// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
@@ -48,6 +48,8 @@ pub(crate) struct Reader {
     inbound: Arc<Pipe>,
     /// Scratch for segments between the two.
     segments: VecDeque<Segment>,
+    /// Nothing more will be read; whole messages may still wait for room.
+    ended: Option<DisconnectReason>,
 }
 
 /// From the outbound pipe to the stream.
@@ -60,6 +62,8 @@ pub(crate) struct Writer<'a> {
     done: Vec<Segment>,
     credit: (usize, usize),
     pool: Arc<SegmentPool>,
+    /// Writing has failed; reading goes on until it tells the end.
+    failed: bool,
     /// Reading waits until the commands are written.
     resumes_reading: bool,
     /// Everything is written that ever will be, and the stream's direction is shut down.
@@ -72,7 +76,23 @@ impl Reader {
             traffic,
             inbound,
             segments: VecDeque::new(),
+            ended: None,
         }
+    }
+}
+
+impl Reader {
+    /// Moves whole messages into the pipe; tells whether all that are here had room.
+    fn publish(&mut self, waker: &Waker) -> bool {
+        while self.traffic.has_messages() {
+            let room = self.inbound.room(waker);
+            if room == 0 {
+                return false;
+            }
+            self.traffic.take(room, &mut self.segments);
+            self.inbound.append(&mut self.segments);
+        }
+        true
     }
 }
 
@@ -91,6 +111,7 @@ impl<'a> Writer<'a> {
             done: Vec::new(),
             credit: (0, 0),
             pool,
+            failed: false,
             resumes_reading: false,
             shut_down: false,
         }
@@ -110,26 +131,23 @@ impl<S: Stream> Session<'_, S> {
         // A PONG or a PING that became due goes out now.
         let timer = self.poll_timer(cx);
         let write = self.poll_write(cx);
-        match (read, timer, write) {
-            (Poll::Ready(reason), ..) | (_, Poll::Ready(reason), _) => Poll::Ready(reason),
-            (.., Poll::Ready(error)) => Poll::Ready(DisconnectReason::Io(error.kind())),
-            _ => Poll::Pending,
+        if let Poll::Ready(error) = write {
+            // What the peer has sent before can still be read, and reading tells the end.
+            tracing::debug!(%error, "writing failed");
+            self.writer.failed = true;
         }
+        if timer.is_ready() { timer } else { read }
     }
 
     /// Pending for good, or the end of the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
-        let Reader { traffic, inbound, segments } = &mut self.reader;
         loop {
-            while traffic.has_messages() {
-                let room = inbound.room(cx.waker());
-                if room == 0 {
-                    break;
-                }
-                traffic.take(room, segments);
-                inbound.append(segments);
+            let full = !self.reader.publish(cx.waker());
+            if let Some(reason) = self.reader.ended {
+                // What was received stays readable after a loss.
+                return if full { Poll::Pending } else { Poll::Ready(reason) };
             }
-            if traffic.has_messages() && traffic.is_full() {
+            if full && self.reader.traffic.is_full() {
                 self.suspend();
                 return Poll::Pending;
             }
@@ -137,34 +155,44 @@ impl<S: Stream> Session<'_, S> {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
-            if let Err(error) = ready!(self.stream.poll_readable(cx)) {
-                return Poll::Ready(DisconnectReason::Io(error.kind()));
-            }
-            let mut target = traffic.read_target();
-            let offered = target.limit();
-            let read = pin!(self.stream.read_buf(&mut target)).poll(cx);
-            match read {
-                Poll::Pending => {
-                    traffic.release();
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(DisconnectReason::Io(error.kind())),
-                Poll::Ready(Ok(0)) => return Poll::Ready(self.closed_by_peer()),
-                Poll::Ready(Ok(read)) => traffic.filled(read, offered),
-            }
-            if let Some(heartbeat) = &mut self.heartbeat {
-                heartbeat.heard(Instant::now());
-            }
-            let control = &mut self.writer.control;
-            let counters = &self.counters;
-            let walked = traffic.walk(&mut |body| handle_command(body, control, counters));
-            if let Err(fault) = walked {
-                return Poll::Ready(DisconnectReason::Misbehaved(fault));
-            }
-            if !traffic.has_messages() {
-                traffic.release();
-            }
+            self.reader.ended = ready!(self.read_once(cx)).err();
         }
+    }
+
+    /// Reads what is there, and walks it.
+    fn read_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+        let traffic = &mut self.reader.traffic;
+        match self.stream.poll_readable(cx) {
+            Poll::Pending => {
+                traffic.release();
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(DisconnectReason::Io(error.kind())));
+            }
+            Poll::Ready(Ok(())) => {}
+        }
+        let mut target = traffic.read_target();
+        let offered = target.limit();
+        let read = pin!(self.stream.read_buf(&mut target)).poll(cx);
+        match read {
+            Poll::Pending => {
+                traffic.release();
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(DisconnectReason::Io(error.kind())));
+            }
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed_by_peer())),
+            Poll::Ready(Ok(read)) => traffic.filled(read, offered),
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.heard(Instant::now());
+        }
+        let control = &mut self.writer.control;
+        let counters = &self.counters;
+        let walked = traffic.walk(&mut |body| handle_command(body, control, counters));
+        Poll::Ready(walked.map_err(DisconnectReason::Misbehaved))
     }
 
     const fn closed_by_peer(&self) -> DisconnectReason {
@@ -183,6 +211,9 @@ impl<S: Stream> Session<'_, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.writer.failed {
+            return Poll::Pending;
+        }
         loop {
             if self.writer.is_idle() && !self.writer.refill(cx) {
                 return Poll::Pending;
@@ -299,7 +330,7 @@ fn handle_command(
         Ok(Command::Pong { .. }) => {}
         // Only publishers have a use for subscriptions, and nothing else is sent after the handshake.
         Ok(_) => counters.commands_ignored.add(1),
-        Err(MalformedCommand::ShortPing) => return Err(PeerMisbehaved::ShortPing),
+        Err(fault) if fault.is_fatal() => return Err(PeerMisbehaved::ShortPing),
         Err(_) => counters.commands_ignored.add(1),
     }
     Ok(())

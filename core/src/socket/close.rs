@@ -104,7 +104,11 @@ pub(crate) async fn drain<'a>(
             watch::Sender::closed(phase).await;
         }
     };
-    let say = |what: Phase| phases.clone().for_each(|phase| drop(phase.send_replace(what)));
+    let say = |what: Phase| {
+        for phase in phases.clone() {
+            phase.send_replace(what);
+        }
+    };
     match linger {
         Linger::Discard => {}
         Linger::For(limit) => {

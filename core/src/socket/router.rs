@@ -76,6 +76,7 @@ mod sealed {
     use super::{Arc, Core, Link, Peer, PeerId, RoutingId};
 
     /// Finds the connection.
+    #[expect(unnameable_types, reason = "it keeps others from implementing Addressee")]
     pub trait Find: Copy + Send {
         /// The connection, if it lives.
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
