@@ -385,3 +385,8 @@ fn split_off_front(segment: &mut Segment, messages: usize) -> Option<Segment> {
     segment.messages -= messages;
     Some(Segment::shared(front, messages, true))
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod driver;
+#[cfg(test)]
+mod tests;
