@@ -15,6 +15,10 @@ mod monitor;
 mod options;
 mod peer;
 mod pipe;
+// Not inside of pipe.rs: tests/pipe_model.rs compiles that file again, with locks that these tests could not take.
+#[cfg(test)]
+#[path = "pipe/tests/mod.rs"]
+mod pipe_tests;
 mod routing;
 mod routing_id;
 mod segment;
