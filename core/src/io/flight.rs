@@ -130,3 +130,6 @@ struct Messages {
     all: usize,
     in_last: usize,
 }
+
+#[cfg(test)]
+mod tests;
