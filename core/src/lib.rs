@@ -36,8 +36,8 @@ pub use options::{InvalidProperty, Linger, SocketOptions};
 pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
-    Addressee, DealerSocket, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RequestError,
-    RouterEvent, RouterSocket, SocketStats,
+    Addressee, DealerSocket, PairSocket, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RequestError, RouterSocket, SocketStats,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};
