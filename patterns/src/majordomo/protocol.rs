@@ -292,6 +292,11 @@ pub const fn is_service_name(service: &[u8]) -> bool {
     !service.is_empty() && service.len() <= MAX_SERVICE_NAME
 }
 
+/// Whether this message, as it is sent, is a command to or of a worker.
+pub(super) fn is_worker_command(message: &Message) -> bool {
+    matches!(message.frames(), [delimiter, header, ..] if delimiter.is_empty() && *header == WORKER_HEADER)
+}
+
 /// The frames and the place of the first empty one.
 fn delimited(message: Message, max_frames: usize) -> Result<(Vec<Frame>, usize), Malformed> {
     if message.len() > max_frames {
