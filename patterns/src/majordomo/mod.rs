@@ -44,8 +44,12 @@
 
 mod announcement;
 mod arena;
+mod backoff;
 pub mod broker;
 pub mod protocol;
+mod service_name;
 mod timers;
+pub mod worker;
 
 pub use announcement::{EXTENSION, PROPERTY, PeerFacts};
+pub use service_name::{InvalidServiceName, ServiceName};
