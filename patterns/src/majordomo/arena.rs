@@ -121,6 +121,13 @@ impl<T, const L: usize> Arena<T, L> {
         Some(value)
     }
 
+    /// The ids of all values, in no particular order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id<T>> {
+        let occupied = |(_, slot): &(usize, &Slot<T, L>)| slot.value.is_some();
+        let slots = self.slots.iter().enumerate().filter(occupied);
+        slots.map(|(index, slot)| Id::new(index, slot.serial))
+    }
+
     fn id_at(&self, index: usize) -> Option<Id<T>> {
         Some(Id::new(index, self.slots.get(index)?.serial))
     }
@@ -179,6 +186,24 @@ impl<const LINK: usize> Queue<LINK> {
             None => self.first = id.index,
         }
         self.last = id.index;
+        self.len += 1;
+    }
+
+    /// Puts a value that is in no queue of this link before all others.
+    pub(super) fn push_first<T, const L: usize>(&mut self, arena: &mut Arena<T, L>, id: Id<T>) {
+        let first = self.first;
+        let Some(link) = arena.link::<LINK>(id.index) else {
+            return;
+        };
+        *link = Link {
+            before: NONE,
+            after: first,
+        };
+        match arena.link::<LINK>(first) {
+            Some(after) => after.before = id.index,
+            None => self.last = id.index,
+        }
+        self.first = id.index;
         self.len += 1;
     }
 
@@ -261,6 +286,19 @@ mod tests {
             assert_eq!(drain(&mut queue, &mut arena), rest);
             assert!(queue.is_empty() && arena.len() == 0);
         }
+    }
+
+    #[test]
+    fn what_is_put_first_comes_first() {
+        let (mut arena, mut queue) = (Arena::<u32, 1>::new(), Queue::new());
+        for value in 0..3 {
+            let id = arena.insert(value);
+            queue.push_first(&mut arena, id);
+        }
+        let last = arena.insert(9);
+        queue.push(&mut arena, last);
+        assert_eq!(arena.ids().count(), 4);
+        assert_eq!(drain(&mut queue, &mut arena), [2, 1, 0, 9]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod announcement;
 mod arena;
 mod backoff;
 pub mod broker;
+pub mod client;
 pub mod protocol;
 mod service_name;
 mod timers;
