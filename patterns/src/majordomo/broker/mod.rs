@@ -20,6 +20,7 @@ mod request;
 mod requests;
 mod service;
 mod stats;
+mod task;
 mod token;
 mod workers;
 
@@ -31,3 +32,4 @@ pub use options::{BrokerOptions, ServiceOptions};
 pub use output::{BrokerEvent, Departure, DropReason, Misbehaviour, Output};
 pub use peer::PeerKey;
 pub use stats::BrokerStats;
+pub use task::{Broker, BrokerError, BrokerHandle};

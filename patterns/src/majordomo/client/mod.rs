@@ -4,6 +4,8 @@ mod lanes;
 mod machine;
 mod options;
 mod output;
+mod task;
+mod typed;
 
 #[cfg(test)]
 mod tests;
@@ -12,3 +14,4 @@ pub use lanes::LaneKey;
 pub use machine::{CallKey, ClientMachine};
 pub use options::{CallOptions, ClientOptions};
 pub use output::{ClientEvent, ClientStats, Outcome, Output};
+pub use task::{CallError, Client, ClientError};

@@ -3,6 +3,7 @@
 mod machine;
 mod options;
 mod output;
+mod task;
 
 #[cfg(test)]
 mod tests;
@@ -10,3 +11,5 @@ mod tests;
 pub use machine::WorkerMachine;
 pub use options::WorkerOptions;
 pub use output::{Output, RequestKey, WorkerEvent, WorkerStats};
+pub use task::{Worker, WorkerError, WorkerHandle};
+pub(crate) use task::RECONNECT_MAX;
