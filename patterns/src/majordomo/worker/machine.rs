@@ -251,8 +251,8 @@ impl WorkerMachine {
         self.outputs.push_back(Output::Request { key, body });
     }
 
-    /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy (RFC 7 has one thread
-    /// for both, so it sends no heartbeats then).
+    /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy, since reference brokers
+    /// send heartbeats to idle workers only.
     fn verdict(&self) -> Option<Instant> {
         match self.state {
             State::Up {
