@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use privateer_core::{
-    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, PeerEvent, SocketOptions,
+    DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, PeerEvent, SocketOptions,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{CallKey, CallOptions, ClientEvent, ClientMachine, ClientOptions, ClientStats, LaneKey, Outcome, Output};
 use crate::events::{EventSource, Events};
@@ -275,8 +275,8 @@ impl Shared {
                         let _gone = finish.send(outcome);
                     }
                 }
-                Output::OpenLane(key) => match self.open(key) {
-                    Ok(lane) => drop(state.lanes.insert(key, lane)),
+                Output::OpenLane { lane, delay } => match self.open(lane, delay) {
+                    Ok(opened) => drop(state.lanes.insert(lane, opened)),
                     Err(error) => tracing::error!(%error, "cannot connect to the broker"),
                 },
                 Output::CloseLane(key) => {
@@ -297,7 +297,7 @@ impl Shared {
         }
     }
 
-    fn open(self: &Arc<Self>, key: LaneKey) -> Result<Lane, ConnectError> {
+    fn open(self: &Arc<Self>, key: LaneKey, delay: Duration) -> Result<Lane, NoRuntime> {
         let facts = PeerFacts::privateer(std::num::NonZeroU16::MIN);
         let options = SocketOptions::new()
             .runtime(self.runtime.clone())
@@ -309,12 +309,17 @@ impl Shared {
             .heartbeat_timeout(Duration::from_secs(5))
             .property(PROPERTY, facts.property())
             .unwrap_or_default();
-        // The options name a runtime, so there is one.
-        let socket = DealerSocket::with_options(options).map_err(|_never| ConnectError::Closed)?;
-        socket.connect(&self.broker)?;
-        let socket = Arc::new(socket);
-        let reader = read(Arc::downgrade(self), key, Arc::clone(&socket));
-        let reader = self.runtime.spawn(reader).abort_handle();
+        let socket = Arc::new(DealerSocket::with_options(options)?);
+        let (client, broker) = (Arc::downgrade(self), self.broker.clone());
+        let reading = Arc::clone(&socket);
+        let reader = self.runtime.spawn(async move {
+            sleep(delay).await;
+            match reading.connect(&broker) {
+                Ok(()) => read(client, key, reading).await,
+                Err(error) => tracing::error!(%error, "cannot connect to the broker"),
+            }
+        });
+        let reader = reader.abort_handle();
         Ok(Lane { socket, reader })
     }
 }

@@ -137,8 +137,10 @@ impl Worker {
     pub async fn run(self) -> Result<WorkerStats, WorkerError> {
         let (answers, answered) = mpsc::unbounded_channel();
         let machine = WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
+        let socket = self.open(&machine)?;
+        socket.connect(&self.broker)?;
         let task = Task {
-            socket: self.open(&machine)?,
+            socket,
             machine,
             worker: &self,
             answers,
@@ -148,7 +150,8 @@ impl Worker {
         task.run(answered).await
     }
 
-    fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, WorkerError> {
+    /// A socket for one connection: what waits for one must not come before READY on the next.
+    fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, NoRuntime> {
         let interval = self.options.heartbeat_interval;
         let options = SocketOptions::new()
             .immediate()
@@ -159,9 +162,7 @@ impl Worker {
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, machine.facts().property())
             .unwrap_or_default();
-        let socket = DealerSocket::with_options(options)?;
-        socket.connect(&self.broker)?;
-        Ok(socket)
+        Ok(DealerSocket::with_options(options)?)
     }
 }
 
@@ -253,10 +254,12 @@ impl Task<'_> {
     /// Replaces the connection after a pause, which a stop cuts short.
     async fn reconnect(&mut self, delay: Duration) -> Result<(), WorkerError> {
         let socket = self.worker.open(&self.machine)?;
-        std::mem::replace(&mut self.socket, socket).close_with(Linger::Discard).await;
+        let old = std::mem::replace(&mut self.socket, socket);
+        // Nobody waits for what was left in it.
+        let _unsent = old.close_with(Linger::Discard).await;
         let stop = &self.worker.shared.stop;
         tokio::select! {
-            () = sleep(delay) => {}
+            () = sleep(delay) => self.socket.connect(&self.worker.broker)?,
             () = stop.notified() => stop.notify_one(),
         }
         Ok(())
@@ -296,7 +299,6 @@ impl Task<'_> {
                 None => {
                     // RFC 7 has no error reply: leaving gives the request to another worker.
                     self.machine.disconnected();
-                    self.next = Next::Reconnect(Duration::ZERO);
                 }
             }
             self.act();
