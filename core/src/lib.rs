@@ -10,6 +10,7 @@ pub mod fuzzing;
 mod io;
 mod message;
 mod monitor;
+mod network;
 mod options;
 mod peer;
 mod pipe;
@@ -29,9 +30,8 @@ pub use error::{
 };
 pub use frame::Frame;
 pub use message::Message;
-pub use monitor::{
-    DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent,
-};
+pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
+pub use network::Network;
 pub use options::{InvalidProperty, Linger, SocketOptions};
 pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};

@@ -39,14 +39,21 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         single_peer: false,
     };
     match socket_type {
-        SocketType::Push | SocketType::Dealer => Traits { round_robin: true, queues_early: true, ..none },
+        SocketType::Push | SocketType::Dealer => Traits {
+            round_robin: true,
+            queues_early: true,
+            ..none
+        },
         SocketType::Pair => Traits {
             round_robin: true,
             queues_early: true,
             single_peer: true,
             ..none
         },
-        SocketType::Router | SocketType::Rep => Traits { addressed: true, ..none },
+        SocketType::Router | SocketType::Rep => Traits {
+            addressed: true,
+            ..none
+        },
         _ => none,
     }
 }

@@ -136,7 +136,9 @@ impl Traffic {
         if let Some(large) = &mut self.large {
             let missing = large.len - large.body.len();
             if large.body.capacity() == large.body.len() {
-                large.body.reserve(missing.min(large.body.len().max(LARGE_FIRST)));
+                large
+                    .body
+                    .reserve(missing.min(large.body.len().max(LARGE_FIRST)));
             }
             return (&mut large.body).limit(missing);
         }
@@ -176,7 +178,8 @@ impl Traffic {
         if !self.finish_large() {
             return Ok(());
         }
-        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())? {
+        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())?
+        {
             if header.is_command() {
                 if !self.cut_command(header, command)? {
                     return Ok(());
@@ -272,7 +275,9 @@ impl Traffic {
         header: Header,
         command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
     ) -> Result<bool, PeerMisbehaved> {
-        let len = usize::try_from(header.body).ok().filter(|len| *len <= COMMAND_MAX);
+        let len = usize::try_from(header.body)
+            .ok()
+            .filter(|len| *len <= COMMAND_MAX);
         let Some(len) = len else {
             return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
         };
@@ -331,7 +336,8 @@ impl Traffic {
                 let messages = usize::from(!large.more);
                 let octets = large.body.freeze();
                 self.end_frame(octets.len() as u64, large.more);
-                self.ready.push_back(Segment::shared(octets, messages, !large.more));
+                self.ready
+                    .push_back(Segment::shared(octets, messages, !large.more));
                 true
             }
             None => true,
