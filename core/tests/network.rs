@@ -1,4 +1,5 @@
 //! Sockets over a network that delays, splits, stalls and cuts, in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::time::Duration;
 

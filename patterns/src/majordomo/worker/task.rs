@@ -169,7 +169,7 @@ impl Worker {
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, machine.facts().property())
             .unwrap_or_default();
-        Ok(DealerSocket::with_options(options)?)
+        DealerSocket::with_options(options)
     }
 }
 
