@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+mod arbitrary;
 mod context;
 mod decode;
 mod endpoint;
@@ -14,6 +16,10 @@ mod network;
 mod options;
 mod peer;
 mod pipe;
+// Not inside of pipe.rs: tests/pipe_model.rs compiles that file again, with locks that these tests could not take.
+#[cfg(test)]
+#[path = "pipe/tests/mod.rs"]
+mod pipe_tests;
 mod routing;
 mod routing_id;
 mod segment;

@@ -148,10 +148,17 @@ impl Pipe {
 
     /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
-        if self.state.lock().queued > 0 {
-            return Ok(false);
-        }
-        self.publish(&[], message).map(|()| true)
+        let waker = {
+            let mut state = self.state.lock();
+            if state.queued > 0 && !state.finished {
+                return Ok(false);
+            }
+            state.check_room()?;
+            state.encode(&self.pool, &[], message.frames());
+            state.reader.wake()
+        };
+        wake(waker);
+        Ok(true)
     }
 
     /// Puts a message before everything else in the pipe, whatever the marks say.

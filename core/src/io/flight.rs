@@ -134,3 +134,6 @@ struct Messages {
     all: usize,
     in_last: usize,
 }
+
+#[cfg(test)]
+mod tests;
