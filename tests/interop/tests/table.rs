@@ -1,7 +1,6 @@
 //! Every legal pair of socket types, with libzmq and pyzmq on the other side, either side bound, over tcp and ipc.
 //!
 //! The other side sends back what it receives, so each message goes both ways.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
