@@ -123,6 +123,8 @@ impl<S: Stream> Session<'_, S> {
     ///
     /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
+        // Traffic may have come together with the end of the handshake.
+        self.reader.ended = self.walk().err();
         poll_fn(|cx| self.poll(cx)).await
     }
 
@@ -193,10 +195,15 @@ impl<S: Stream> Session<'_, S> {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.heard(Instant::now());
         }
+        Poll::Ready(self.walk())
+    }
+
+    /// Looks at what is read and not walked yet, and serves the commands in it.
+    fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let counters = &self.counters;
-        let walked = traffic.walk(&mut |body| handle_command(body, control, counters));
-        Poll::Ready(walked.map_err(DisconnectReason::Misbehaved))
+        let walked = self.reader.traffic.walk(&mut |body| handle_command(body, control, counters));
+        walked.map_err(DisconnectReason::Misbehaved)
     }
 
     const fn closed_by_peer(&self) -> DisconnectReason {
