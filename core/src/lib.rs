@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod io;
 mod message;
 mod monitor;
+mod network;
 mod options;
 mod peer;
 mod pipe;
@@ -35,15 +36,14 @@ pub use error::{
 };
 pub use frame::Frame;
 pub use message::Message;
-pub use monitor::{
-    DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent,
-};
+pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
+pub use network::Network;
 pub use options::{InvalidProperty, Linger, SocketOptions};
 pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
-    Addressee, DealerSocket, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RequestError,
-    RouterEvent, RouterSocket, SocketStats,
+    Addressee, DealerSocket, PairSocket, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RequestError, RouterSocket, SocketStats,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};

@@ -1,7 +1,7 @@
 //! DEALER (RFC 28): requests and replies without a lockstep.
 
 use super::close::Owned;
-use super::{every_socket, fair_queued_recv, round_robin_send};
+use super::{every_socket, fair_queued_recv, recv_events, round_robin_send};
 
 /// Sends to and receives from many peers; frames are left as they are.
 ///
@@ -46,3 +46,4 @@ impl DealerSocket {
 every_socket!(DealerSocket, Dealer);
 round_robin_send!(DealerSocket);
 fair_queued_recv!(DealerSocket);
+recv_events!(DealerSocket);

@@ -18,12 +18,14 @@ pub use pair::PairSocket;
 pub use pipeline::{PullSocket, PushSocket};
 pub use rep::RepSocket;
 pub use req::{ReqSocket, RequestError};
-pub use router::{Addressee, RouterEvent, RouterSocket};
+pub use router::{Addressee, RouterSocket};
+
+use std::sync::Arc;
 
 use self::core::Core;
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::message::Message;
-use crate::peer::Peer;
+use crate::peer::{Link, Peer};
 use crate::pipe::Refused;
 use crate::routing::fair_queue::{Closed, Delivery};
 
@@ -214,7 +216,10 @@ macro_rules! fair_queued_recv {
             /// # Cancel safety
             /// Dropped before it is ready, it has received nothing.
             pub async fn recv(&self) -> Result<crate::Message, crate::RecvError> {
-                let message = self.core.inbox.next(|_, delivery| crate::socket::message(delivery));
+                let message = self
+                    .core
+                    .inbox
+                    .next(|_, delivery| crate::socket::message(delivery));
                 message.await.map_err(Into::into)
             }
 
@@ -225,7 +230,10 @@ macro_rules! fair_queued_recv {
             /// [`RecvError::Closed`](crate::RecvError::Closed); there is no other.
             pub fn try_recv(&self) -> Result<crate::Message, crate::RecvError> {
                 let message = &mut |_: &_, delivery| crate::socket::message(delivery);
-                self.core.inbox.try_next(message).ok_or_else(|| crate::socket::empty(&self.core))
+                self.core
+                    .inbox
+                    .try_next(message)
+                    .ok_or_else(|| crate::socket::empty(&self.core))
             }
 
             /// As [`recv`](Self::recv), with the peer that sent the message.
@@ -238,13 +246,70 @@ macro_rules! fair_queued_recv {
             pub async fn recv_from(
                 &self,
             ) -> Result<(crate::Peer, crate::Message), crate::RecvError> {
-                self.core.inbox.next(crate::socket::message_from).await.map_err(Into::into)
+                self.core
+                    .inbox
+                    .next(crate::socket::message_from)
+                    .await
+                    .map_err(Into::into)
             }
         }
     };
 }
 
-pub(crate) use {every_socket, fair_queued_recv, round_robin_send};
+/// What the types do whose owner is told of peers in order with their messages.
+macro_rules! recv_events {
+    ($name:ident) => {
+        impl $name {
+            /// As [`recv`](Self::recv), and also that peers come and go, in order with their messages.
+            ///
+            /// # Errors
+            /// [`RecvError::Closed`](crate::RecvError::Closed) if the socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has received nothing.
+            pub async fn recv_event(&self) -> Result<crate::PeerEvent, crate::RecvError> {
+                self.core
+                    .inbox
+                    .next(crate::socket::event)
+                    .await
+                    .map_err(Into::into)
+            }
+
+            /// The next message, or that a peer came or went, if there is any.
+            ///
+            /// # Errors
+            /// [`RecvError::Empty`](crate::RecvError::Empty) or
+            /// [`RecvError::Closed`](crate::RecvError::Closed); there is no other.
+            pub fn try_recv_event(&self) -> Result<crate::PeerEvent, crate::RecvError> {
+                let event = self.core.inbox.try_next(&mut crate::socket::event);
+                event.ok_or_else(|| crate::socket::empty(&self.core))
+            }
+        }
+    };
+}
+
+pub(crate) use {every_socket, fair_queued_recv, recv_events, round_robin_send};
+
+/// What a socket receives: messages, and in order with them that peers come and go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// A peer is there; nothing of it came before.
+    Up(Peer),
+    /// A message.
+    Message(Peer, Message),
+    /// A peer is gone; nothing of it comes after.
+    Down(Peer),
+}
+
+fn event(link: &Arc<Link>, delivery: Delivery) -> Option<PeerEvent> {
+    let peer = Peer(Arc::clone(link));
+    Some(match delivery {
+        Delivery::Up => PeerEvent::Up(peer),
+        Delivery::Message(message) => PeerEvent::Message(peer, message),
+        Delivery::Down => PeerEvent::Down(peer),
+    })
+}
 
 /// Leaves out what is no message.
 fn message(delivery: Delivery) -> Option<Message> {
@@ -254,15 +319,16 @@ fn message(delivery: Delivery) -> Option<Message> {
     }
 }
 
-fn message_from(
-    link: &std::sync::Arc<crate::peer::Link>,
-    delivery: Delivery,
-) -> Option<(Peer, Message)> {
-    Some((Peer(std::sync::Arc::clone(link)), message(delivery)?))
+fn message_from(link: &Arc<Link>, delivery: Delivery) -> Option<(Peer, Message)> {
+    Some((Peer(Arc::clone(link)), message(delivery)?))
 }
 
 fn empty(core: &Core) -> RecvError {
-    if core.inbox.is_closed() { RecvError::Closed } else { RecvError::Empty }
+    if core.inbox.is_closed() {
+        RecvError::Closed
+    } else {
+        RecvError::Empty
+    }
 }
 
 fn send_error(refused: Refused, message: Message) -> SendError {

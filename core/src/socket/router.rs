@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::close::Owned;
 use super::core::Core;
-use super::every_socket;
+use super::{every_socket, recv_events};
 use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
 use crate::message::Message;
 use crate::monitor::DropReason;
 use crate::peer::{Link, Peer, PeerId};
 use crate::pipe::Refused;
-use crate::routing::fair_queue::Delivery;
 use crate::routing_id::RoutingId;
 
 /// Receives from many peers and sends to each by name.
@@ -28,7 +27,7 @@ use crate::routing_id::RoutingId;
 /// # Example
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use privateer_core::{DealerSocket, RouterEvent, RouterSocket};
+/// use privateer_core::{DealerSocket, PeerEvent, RouterSocket};
 ///
 /// let router = RouterSocket::new()?;
 /// let endpoint = router.bind("tcp://127.0.0.1:*").await?;
@@ -38,9 +37,9 @@ use crate::routing_id::RoutingId;
 /// dealer.close().await;
 ///
 /// // In this order: that the peer is there, all that it sent, that it is gone.
-/// assert!(matches!(router.recv_event().await?, RouterEvent::Up(_)));
-/// assert!(matches!(router.recv_event().await?, RouterEvent::Message(_, m) if m[0] == "hello"));
-/// assert!(matches!(router.recv_event().await?, RouterEvent::Down(_)));
+/// assert!(matches!(router.recv_event().await?, PeerEvent::Up(_)));
+/// assert!(matches!(router.recv_event().await?, PeerEvent::Message(_, m) if m[0] == "hello"));
+/// assert!(matches!(router.recv_event().await?, PeerEvent::Down(_)));
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -49,18 +48,7 @@ pub struct RouterSocket {
 }
 
 every_socket!(RouterSocket, Router);
-
-/// What a ROUTER receives: messages, and in order with them that peers come and go.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum RouterEvent {
-    /// A peer is there; nothing of it came before.
-    Up(Peer),
-    /// A message.
-    Message(Peer, Message),
-    /// A peer is gone; nothing of it comes after.
-    Down(Peer),
-}
+recv_events!(RouterSocket);
 
 /// Whom a ROUTER sends to: a connection (`&Peer`, [`PeerId`]), or whoever has a name (`&RoutingId`).
 ///
@@ -76,7 +64,10 @@ mod sealed {
     use super::{Arc, Core, Link, Peer, PeerId, RoutingId};
 
     /// Finds the connection.
-    #[expect(unnameable_types, reason = "it keeps others from implementing Addressee")]
+    #[expect(
+        unnameable_types,
+        reason = "it keeps others from implementing Addressee"
+    )]
     pub trait Find: Copy + Send {
         /// The connection, if it lives.
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
@@ -120,7 +111,11 @@ impl RouterSocket {
     /// # Cancel safety
     /// Dropped before it is ready, it has received nothing.
     pub async fn recv(&self) -> Result<(Peer, Message), RecvError> {
-        self.core.inbox.next(super::message_from).await.map_err(Into::into)
+        self.core
+            .inbox
+            .next(super::message_from)
+            .await
+            .map_err(Into::into)
     }
 
     /// The next message and who sent it, if one is there.
@@ -130,25 +125,6 @@ impl RouterSocket {
     pub fn try_recv(&self) -> Result<(Peer, Message), RecvError> {
         let message = self.core.inbox.try_next(&mut super::message_from);
         message.ok_or_else(|| super::empty(&self.core))
-    }
-
-    /// As [`recv`](Self::recv), and also that peers come and go.
-    ///
-    /// # Errors
-    /// [`RecvError::Closed`] if the socket is closed; there is no other.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, it has received nothing.
-    pub async fn recv_event(&self) -> Result<RouterEvent, RecvError> {
-        self.core.inbox.next(event).await.map_err(Into::into)
-    }
-
-    /// The next message, or that a peer came or went, if there is any.
-    ///
-    /// # Errors
-    /// [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
-    pub fn try_recv_event(&self) -> Result<RouterEvent, RecvError> {
-        self.core.inbox.try_next(&mut event).ok_or_else(|| super::empty(&self.core))
     }
 
     /// Sends a message to one peer, and waits until that peer has room.
@@ -216,7 +192,9 @@ impl RouterSocket {
         message: impl Into<Message>,
     ) -> Result<bool, Unroutable> {
         let link = to.find(&self.core).ok_or(Unroutable)?;
-        link.outbound.publish_if_idle(&message.into()).map_err(|_closed| Unroutable)
+        link.outbound
+            .publish_if_idle(&message.into())
+            .map_err(|_closed| Unroutable)
     }
 
     /// Waits until a peer has room for a message.
@@ -292,13 +270,4 @@ pub(super) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
             Err(Refused::Full) => room.await,
         }
     }
-}
-
-fn event(link: &Arc<Link>, delivery: Delivery) -> Option<RouterEvent> {
-    let peer = Peer(Arc::clone(link));
-    Some(match delivery {
-        Delivery::Up => RouterEvent::Up(peer),
-        Delivery::Message(message) => RouterEvent::Message(peer, message),
-        Delivery::Down => RouterEvent::Down(peer),
-    })
 }

@@ -139,7 +139,9 @@ impl Traffic {
         if let Some(large) = &mut self.large {
             let missing = large.len - large.body.len();
             if large.body.capacity() == large.body.len() {
-                large.body.reserve(missing.min(large.body.len().max(LARGE_FIRST)));
+                large
+                    .body
+                    .reserve(missing.min(large.body.len().max(LARGE_FIRST)));
             }
             return (&mut large.body).limit(missing);
         }
@@ -179,7 +181,8 @@ impl Traffic {
         if !self.finish_large() {
             return Ok(());
         }
-        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())? {
+        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())?
+        {
             if header.is_command() {
                 if !self.cut_command(header, command)? {
                     return Ok(());
@@ -285,7 +288,9 @@ impl Traffic {
         header: Header,
         command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
     ) -> Result<bool, PeerMisbehaved> {
-        let len = usize::try_from(header.body).ok().filter(|len| *len <= COMMAND_MAX);
+        let len = usize::try_from(header.body)
+            .ok()
+            .filter(|len| *len <= COMMAND_MAX);
         let Some(len) = len else {
             return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
         };

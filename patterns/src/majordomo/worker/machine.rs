@@ -1,0 +1,316 @@
+//! [`WorkerMachine`]: what goes into a worker and what comes out. PURE.
+#![deny(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use privateer_core::{Frame, Message};
+
+use super::{Output, RequestKey, WorkerEvent, WorkerOptions, WorkerStats};
+use crate::majordomo::backoff::Backoff;
+use crate::majordomo::protocol::{BrokerCommand, WorkerCommand};
+use crate::majordomo::timers::after;
+use crate::majordomo::{PeerFacts, ServiceName};
+
+/// A Majordomo worker without sockets (RFC 7 version 0.1).
+///
+/// After each input call [`poll_output`](Self::poll_output) until it gives nothing, then wait for the next input or
+/// for [`next_timeout`](Self::next_timeout). Heartbeats are the machine's: drive it from a task that never waits for a
+/// handler.
+///
+/// - A broker that is silent for liveness × interval is given up. A broker that is a stranger is not judged while a
+///   request is in hand: the reference broker sends no heartbeats to busy workers.
+/// - What is in hand when a connection ends is abandoned: the broker gives it to another worker, and does not know this
+///   connection's requests on the next one.
+#[derive(Debug)]
+pub struct WorkerMachine {
+    options: WorkerOptions,
+    service: ServiceName,
+    state: State,
+    stopping: bool,
+    /// The addresses of the requests that are worked on.
+    in_hand: HashMap<RequestKey, Frame>,
+    /// Requests beyond the capacity, the oldest first.
+    waiting: VecDeque<(Frame, Message)>,
+    next_key: u64,
+    backoff: Backoff,
+    outputs: VecDeque<Output>,
+    stats: WorkerStats,
+}
+
+#[derive(Debug)]
+enum State {
+    /// There is no connection, or one that is to be closed.
+    Down,
+    Up {
+        broker: PeerFacts,
+        last_heard: Instant,
+        last_sent: Instant,
+    },
+    Stopped,
+}
+
+impl WorkerMachine {
+    /// A worker without a connection. `seed` decides how delays are cut at random.
+    #[must_use]
+    pub fn new(service: ServiceName, options: WorkerOptions, seed: u64) -> Self {
+        let backoff = Backoff::new(options.first_delay, options.longest_delay, seed);
+        Self {
+            options,
+            service,
+            state: State::Down,
+            stopping: false,
+            in_hand: HashMap::new(),
+            waiting: VecDeque::new(),
+            next_key: 0,
+            backoff,
+            outputs: VecDeque::new(),
+            stats: WorkerStats::default(),
+        }
+    }
+
+    /// What this worker announces in its READY, see [`PROPERTY`](crate::majordomo::PROPERTY).
+    #[must_use]
+    pub const fn facts(&self) -> PeerFacts {
+        PeerFacts::privateer(self.options.capacity)
+    }
+
+    /// There is a new connection, to a broker that announced these facts.
+    pub fn connected(&mut self, now: Instant, broker: PeerFacts) {
+        self.leave();
+        if matches!(self.state, State::Stopped) {
+            return;
+        }
+        self.state = State::Up {
+            broker,
+            last_heard: now,
+            last_sent: now,
+        };
+        let service = self.service.as_frame().clone();
+        self.send(now, WorkerCommand::Ready { service });
+        self.tell(WorkerEvent::Registered);
+    }
+
+    /// The connection ended by itself. It is to be closed, and another one opened: what waits in its pipe must not be
+    /// sent on the next, where it would come before READY.
+    pub fn disconnected(&mut self) {
+        if matches!(self.state, State::Up { .. }) {
+            self.tell(WorkerEvent::ConnectionLost);
+            self.reconnect();
+        }
+    }
+
+    /// A message of the broker came in.
+    pub fn handle_message(&mut self, now: Instant, message: Message) {
+        let State::Up { last_heard, .. } = &mut self.state else {
+            return;
+        };
+        match BrokerCommand::read(message, self.options.max_frames) {
+            Err(kind) => {
+                self.stats.drop_malformed(kind);
+                self.tell(WorkerEvent::Malformed(kind));
+            }
+            Ok(BrokerCommand::Disconnect) => {
+                self.tell(WorkerEvent::Dismissed);
+                self.reconnect();
+            }
+            Ok(command) => {
+                *last_heard = now;
+                self.backoff.reset();
+                if let BrokerCommand::Request { address, body } = command {
+                    self.request(address.detach(), body);
+                }
+            }
+        }
+    }
+
+    /// The answer to a request; dropped and counted if the request was abandoned.
+    pub fn reply(&mut self, now: Instant, key: RequestKey, body: Message) {
+        let Some(address) = self.in_hand.remove(&key) else {
+            self.stats.late_replies += 1;
+            return self.tell(WorkerEvent::ReplyDropped(key));
+        };
+        self.stats.replies += 1;
+        self.send(now, WorkerCommand::Reply { address, body });
+        if let State::Up { last_heard, .. } = &mut self.state {
+            // A stranger did not have to show that it lives until now.
+            if self.in_hand.is_empty() {
+                *last_heard = now;
+            }
+        }
+        if self.stopping {
+            return self.stop(now);
+        }
+        if let Some((address, body)) = self.waiting.pop_front() {
+            self.take(address, body);
+        }
+    }
+
+    /// Takes no more requests; ends with DISCONNECT when those in hand are answered, and then says
+    /// [`Output::Stopped`].
+    pub fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        for _ in self.waiting.drain(..) {
+            self.stats.declined += 1;
+            self.outputs.push_back(Output::Event(WorkerEvent::Declined));
+        }
+        match self.state {
+            State::Up { .. } if !self.in_hand.is_empty() => {}
+            State::Up { .. } => {
+                self.send(now, WorkerCommand::Disconnect);
+                self.end();
+            }
+            State::Down => self.end(),
+            State::Stopped => {}
+        }
+    }
+
+    /// The time of [`next_timeout`](Self::next_timeout) has come; too early does no harm.
+    ///
+    /// If it is late by more than a heartbeat interval, this process was stopped, and what the broker sent in that time
+    /// is not read yet. Then it is not judged before another interval has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let interval = self.options.heartbeat_interval;
+        let (expiry, due) = (self.expiry(), self.next_timeout());
+        let State::Up {
+            last_heard,
+            last_sent,
+            ..
+        } = &mut self.state
+        else {
+            return;
+        };
+        let beat = after(*last_sent, interval) <= now;
+        let late = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        if late > interval {
+            let grace = expiry.saturating_sub(interval);
+            *last_heard = now.checked_sub(grace).unwrap_or(now).max(*last_heard);
+            self.outputs
+                .push_back(Output::Event(WorkerEvent::ClockPaused { late }));
+        }
+        if self.verdict().is_some_and(|verdict| verdict <= now) {
+            self.tell(WorkerEvent::BrokerSilent);
+            return self.reconnect();
+        }
+        if let (true, State::Up { last_sent, .. }) = (beat, &mut self.state) {
+            *last_sent = now;
+            let heartbeat = WorkerCommand::Heartbeat.into_message();
+            self.outputs.push_back(Output::SendIfIdle(heartbeat));
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called next.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let State::Up { last_sent, .. } = self.state else {
+            return None;
+        };
+        let beat = after(last_sent, self.options.heartbeat_interval);
+        Some(self.verdict().map_or(beat, |verdict| verdict.min(beat)))
+    }
+
+    /// What has to be done next, if anything.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What was counted, and what is in hand now.
+    #[must_use]
+    pub fn stats(&self) -> WorkerStats {
+        WorkerStats {
+            in_hand: self.in_hand.len(),
+            waiting: self.waiting.len(),
+            ..self.stats.clone()
+        }
+    }
+
+    fn request(&mut self, address: Frame, body: Message) {
+        if self.stopping {
+            self.stats.declined += 1;
+            self.tell(WorkerEvent::Declined);
+        } else if self.in_hand.len() < usize::from(self.options.capacity.get()) {
+            self.take(address, body);
+        } else if self.waiting.len() < self.options.max_waiting {
+            self.waiting.push_back((address, body.detach()));
+        } else {
+            self.stats.declined += 1;
+            self.tell(WorkerEvent::TooManyRequests);
+        }
+    }
+
+    fn take(&mut self, address: Frame, body: Message) {
+        let key = RequestKey(self.next_key);
+        self.next_key += 1;
+        self.in_hand.insert(key, address);
+        self.stats.requests += 1;
+        self.outputs.push_back(Output::Request { key, body });
+    }
+
+    /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy, since reference brokers
+    /// send heartbeats to idle workers only.
+    fn verdict(&self) -> Option<Instant> {
+        match self.state {
+            State::Up {
+                broker, last_heard, ..
+            } if broker.privateer || self.in_hand.is_empty() => {
+                Some(after(last_heard, self.expiry()))
+            }
+            _ => None,
+        }
+    }
+
+    fn expiry(&self) -> Duration {
+        let options = &self.options;
+        options.heartbeat_interval.saturating_mul(options.liveness)
+    }
+
+    /// This connection has to be replaced; a worker that is stopping ends with it.
+    fn reconnect(&mut self) {
+        self.leave();
+        if self.stopping {
+            return;
+        }
+        self.stats.reconnects += 1;
+        let delay = self.backoff.delay();
+        self.outputs.push_back(Output::Reconnect { delay });
+    }
+
+    /// Nothing more can be answered on this connection.
+    fn leave(&mut self) {
+        if !matches!(self.state, State::Up { .. }) {
+            return;
+        }
+        self.state = State::Down;
+        self.waiting.clear();
+        let mut abandoned: Vec<_> = self.in_hand.drain().map(|(key, _)| key).collect();
+        abandoned.sort_unstable();
+        for key in abandoned {
+            self.stats.abandoned += 1;
+            self.outputs.push_back(Output::Abandon(key));
+        }
+        if self.stopping {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.state = State::Stopped;
+        self.outputs.push_back(Output::Stopped);
+    }
+
+    fn send(&mut self, now: Instant, command: WorkerCommand) {
+        if let State::Up { last_sent, .. } = &mut self.state {
+            *last_sent = now;
+            self.outputs.push_back(Output::Send(command.into_message()));
+        }
+    }
+
+    fn tell(&mut self, event: WorkerEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

@@ -1,0 +1,15 @@
+//! The worker: offers one service to a broker and answers its requests.
+
+mod machine;
+mod options;
+mod output;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use machine::WorkerMachine;
+pub use options::WorkerOptions;
+pub use output::{Output, RequestKey, WorkerEvent, WorkerStats};
+pub(crate) use task::RECONNECT_MAX;
+pub use task::{Worker, WorkerError, WorkerHandle};
