@@ -148,17 +148,15 @@ impl Pipe {
 
     /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
-        let waker = {
-            let mut state = self.state.lock();
-            if state.queued > 0 && !state.finished {
-                return Ok(false);
-            }
-            state.check_room()?;
-            state.encode(&self.pool, &[], message.frames());
-            state.reader.wake()
-        };
-        wake(waker);
-        Ok(true)
+        if self.counts().queued > 0 {
+            return Ok(false);
+        }
+        match self.publish(&[], message) {
+            Ok(()) => Ok(true),
+            // Its reader has paused it.
+            Err(Refused::Full) => Ok(false),
+            Err(closed @ Refused::Closed) => Err(closed),
+        }
     }
 
     /// Puts a message before everything else in the pipe, whatever the marks say.
@@ -221,20 +219,18 @@ impl Pipe {
         let (writer, taken) = {
             let mut state = self.state.lock();
             let writer = state.count_out(messages, bytes);
-            let taken = if state.segments.is_empty() {
+            let taken = if !state.segments.is_empty() {
+                state.tail_open = false;
+                std::mem::swap(&mut state.segments, into);
+                Taken::Some
+            } else if state.finished {
+                Taken::Finished
+            } else {
                 state.reader.waiting = true;
                 if let Some(waker) = waker {
                     state.reader.wait(waker);
                 }
-                if state.finished {
-                    Taken::Finished
-                } else {
-                    Taken::Empty
-                }
-            } else {
-                state.tail_open = false;
-                std::mem::swap(&mut state.segments, into);
-                Taken::Some
+                Taken::Empty
             };
             (writer, taken)
         };
@@ -287,6 +283,11 @@ impl Pipe {
     /// Sets who is woken at the low-water mark.
     pub(crate) fn set_writer(&self, waker: Waker) {
         self.state.lock().writer.waker = waker;
+    }
+
+    /// The high-water mark.
+    pub(crate) fn hwm(&self) -> Option<NonZeroUsize> {
+        self.state.lock().limits.messages
     }
 
     pub(crate) fn counts(&self) -> PipeCounts {
