@@ -8,7 +8,9 @@ use privateer::core::{
 };
 
 mod support;
-use support::sockets::{Linked, Socket, Transport, eager, link, message, number, soon, texts, until};
+use support::sockets::{
+    Linked, Socket, Transport, eager, link, message, number, soon, texts, until,
+};
 
 /// K01: in lockstep a second request, or a reply to nothing, is an error that tells what to do instead.
 #[tokio::test]
@@ -23,17 +25,27 @@ async fn lockstep_errors_name_the_remedy() {
     req.send("one").await.unwrap();
     let refused = req.send("two").await.unwrap_err();
     assert_eq!(refused.kind(), SendErrorKind::RequestOutstanding);
-    assert!(refused.to_string().contains("receive its reply first"), "{refused}");
+    assert!(
+        refused.to_string().contains("receive its reply first"),
+        "{refused}"
+    );
     assert_eq!(refused.into_message(), Message::from("two"));
 
     let refused = rep.send("early").await.unwrap_err();
     assert_eq!(refused.kind(), SendErrorKind::NoRequest);
-    assert!(refused.to_string().contains("receive one first"), "{refused}");
+    assert!(
+        refused.to_string().contains("receive one first"),
+        "{refused}"
+    );
     assert_eq!(refused.into_message(), Message::from("early"));
     soon(rep.recv()).await.unwrap();
     assert_eq!(rep.recv().await.unwrap_err(), RecvError::ReplyOwed);
     assert_eq!(rep.try_recv().unwrap_err(), RecvError::ReplyOwed);
-    assert!(RecvError::ReplyOwed.to_string().contains("before the next request"));
+    assert!(
+        RecvError::ReplyOwed
+            .to_string()
+            .contains("before the next request")
+    );
 
     rep.send("reply").await.unwrap();
     assert_eq!(soon(req.recv()).await.unwrap()[0], "reply");
@@ -72,7 +84,10 @@ async fn requests_carry_a_correlation_id_to_peers_that_return_it() {
     let (_, second) = soon(router.recv()).await.unwrap();
     let ids = [&first, &second].map(|m| u32::from_ne_bytes(m[0].as_slice().try_into().unwrap()));
     assert_eq!(ids[0].wrapping_add(1), ids[1]);
-    assert_eq!((first.len(), &first[1], &first[2]), (3, &Frame::empty(), &Frame::from("one")));
+    assert_eq!(
+        (first.len(), &first[1], &first[2]),
+        (3, &Frame::empty(), &Frame::from("one"))
+    );
 
     // In the wrong order: the second reply is the one that is waited for.
     router.send(&peer, first).await.unwrap();
@@ -102,14 +117,21 @@ async fn an_abandoned_plain_request_resets_its_connection() {
         req.send("one").await.unwrap();
         let (old, _) = soon(router.recv()).await.unwrap();
         req.send("two").await.unwrap();
-        assert_eq!(watch.disconnected().await.1, DisconnectReason::RequestAbandoned);
+        assert_eq!(
+            watch.disconnected().await.1,
+            DisconnectReason::RequestAbandoned
+        );
         let (new, request) = soon(router.recv()).await.unwrap();
         assert_ne!(old, new);
         assert_eq!(texts(&request), ["", "two"]);
         // The late reply has nowhere to go.
         until(|| router.try_send(&old, message(["", "late"])).is_err()).await;
         router.send(&new, message(["", "in time"])).await.unwrap();
-        assert_eq!(soon(req.recv()).await.unwrap()[0], "in time", "{transport:?}");
+        assert_eq!(
+            soon(req.recv()).await.unwrap()[0],
+            "in time",
+            "{transport:?}"
+        );
     }
 }
 
@@ -117,7 +139,11 @@ async fn an_abandoned_plain_request_resets_its_connection() {
 #[tokio::test]
 async fn a_reply_from_the_wrong_peer_is_dropped() {
     for transport in Transport::KINDS {
-        let (one, two, req) = (RouterSocket::usual(), RouterSocket::usual(), ReqSocket::usual());
+        let (one, two, req) = (
+            RouterSocket::usual(),
+            RouterSocket::usual(),
+            ReqSocket::usual(),
+        );
         let _one = link(&one, &req, transport).await;
         let _two = link(&two, &req, transport).await;
         let mut watch = req.watch();
@@ -126,12 +152,19 @@ async fn a_reply_from_the_wrong_peer_is_dropped() {
             _ = one.recv() => true,
             _ = two.recv() => false,
         };
-        let (asked, other) = if asked_one { (&one, &two) } else { (&two, &one) };
+        let (asked, other) = if asked_one {
+            (&one, &two)
+        } else {
+            (&two, &one)
+        };
         let reply = async {
             let wrong = message(["", "wrong"]);
             other.send(&other.first_peer(), wrong).await.unwrap();
             assert_eq!(watch.dropped().await, DropReason::UnexpectedReply);
-            asked.send(&asked.first_peer(), message(["", "right"])).await.unwrap();
+            asked
+                .send(&asked.first_peer(), message(["", "right"]))
+                .await
+                .unwrap();
         };
         let (received, ()) = soon(async { tokio::join!(req.recv(), reply) }).await;
         assert_eq!(received.unwrap()[0], "right");
@@ -149,7 +182,10 @@ async fn a_malformed_reply_closes_the_peer() {
             let (peer, _) = router.recv().await.unwrap();
             router.send(&peer, "no delimiter").await.unwrap();
             let (_, reason) = watch.disconnected().await;
-            assert_eq!(reason, DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter));
+            assert_eq!(
+                reason,
+                DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter)
+            );
             let (peer, request) = router.recv().await.unwrap();
             router.send(&peer, request).await.unwrap();
         };

@@ -46,7 +46,11 @@ async fn a_request_goes_to_another_server_when_its_own_dies() {
         asked.end(Linger::Discard).await;
         assert_eq!(soon(other.recv()).await.unwrap()[0], "question");
         other.send("answer").await.unwrap();
-        assert_eq!(soon(req.recv()).await.unwrap()[0], "answer", "{transport:?}");
+        assert_eq!(
+            soon(req.recv()).await.unwrap()[0],
+            "answer",
+            "{transport:?}"
+        );
     }
 }
 
@@ -62,7 +66,11 @@ async fn a_reply_survives_its_server() {
         rep.send("last words").await.unwrap();
         assert_eq!(rep.end(Linger::Forever).await, 0);
         assert_eq!(watch.disconnected().await.1, DisconnectReason::ClosedByPeer);
-        assert_eq!(soon(req.recv()).await.unwrap()[0], "last words", "{transport:?}");
+        assert_eq!(
+            soon(req.recv()).await.unwrap()[0],
+            "last words",
+            "{transport:?}"
+        );
     }
 }
 
@@ -83,7 +91,11 @@ async fn a_flapping_server_loses_no_request() {
         let reply = soon(req.request(i.to_string())).await.unwrap();
         assert_eq!(number(&reply), i);
     }
-    assert!(req.stats().connected > requests / 200, "the server did not flap: {:?}", req.stats());
+    assert!(
+        req.stats().connected > requests / 200,
+        "the server did not flap: {:?}",
+        req.stats()
+    );
     server.abort();
 }
 
@@ -98,6 +110,10 @@ async fn serve_one_life(endpoint: &str, life: u64) {
     if life.is_multiple_of(2) {
         rep.recv().await.unwrap();
     }
-    let linger = if life.is_multiple_of(3) { Linger::Discard } else { Linger::Forever };
+    let linger = if life.is_multiple_of(3) {
+        Linger::Discard
+    } else {
+        Linger::Forever
+    };
     rep.end(linger).await;
 }

@@ -59,7 +59,9 @@ async fn every_legal_pair_exchanges_messages_connect_first() {
 async fn exchange_between_all(transport: Transport, order: Order) {
     for (first, second, answers) in LEGAL {
         for first_binds in [true, false] {
-            eprintln!("{first} to {second} over {transport:?}, {order:?}, first binds: {first_binds}");
+            eprintln!(
+                "{first} to {second} over {transport:?}, {order:?}, first binds: {first_binds}"
+            );
             let (a, b) = (Any::new(first), Any::new(second));
             let (binder, connector) = if first_binds { (&a, &b) } else { (&b, &a) };
             meet(binder, connector, transport, order).await;
@@ -80,7 +82,12 @@ fn messages() -> Vec<Message> {
         message(["a", "b", "c"]),
         message(["", "a", "", "", "b", ""]),
         Message::from(vec![7; 300]),
-        [Frame::from(vec![1; 9_000]), Frame::empty(), Frame::from(vec![2; 70_000])].into(),
+        [
+            Frame::from(vec![1; 9_000]),
+            Frame::empty(),
+            Frame::from(vec![2; 70_000]),
+        ]
+        .into(),
         megabyte().into(),
         [Frame::from("head"), megabyte(), Frame::from("tail")].into(),
     ]
@@ -126,7 +133,10 @@ async fn exchange(
 
 fn envelope(delimited: bool, message: &Message) -> Message {
     let delimiter = delimited.then(Frame::empty);
-    let frames = delimiter.into_iter().chain(message.frames().iter().cloned()).collect();
+    let frames = delimiter
+        .into_iter()
+        .chain(message.frames().iter().cloned())
+        .collect();
     Message::from_frames(frames).unwrap()
 }
 
@@ -156,7 +166,14 @@ async fn inproc_refuses_every_other_pair_at_connect() {
         let place = Transport::Inproc.place();
         let endpoint = binder.bind(&place.endpoint).await;
         let refused = connector.connect(&place.endpoint).unwrap_err();
-        assert_eq!(refused, ConnectError::Incompatible { endpoint, ours: theirs, theirs: ours });
+        assert_eq!(
+            refused,
+            ConnectError::Incompatible {
+                endpoint,
+                ours: theirs,
+                theirs: ours
+            }
+        );
     }
 }
 
@@ -169,7 +186,10 @@ async fn inproc_refuses_every_other_pair_at_bind() {
         let place = Transport::Inproc.place();
         connector.connect(&place.endpoint).unwrap();
         binder.bind(&place.endpoint).await;
-        for failure in [bound.handshake_failed().await, connected.handshake_failed().await] {
+        for failure in [
+            bound.handshake_failed().await,
+            connected.handshake_failed().await,
+        ] {
             let expected = [mismatch(ours, theirs), mismatch(theirs, ours)];
             assert!(expected.contains(&failure), "{failure:?}");
         }
@@ -178,7 +198,11 @@ async fn inproc_refuses_every_other_pair_at_bind() {
 
 fn illegal() -> impl Iterator<Item = (SocketType, SocketType)> {
     let pairs = TYPES.into_iter().flat_map(|a| TYPES.map(|b| (a, b)));
-    let legal = |a, b| LEGAL.iter().any(|(first, second, _)| (*first, *second) == (a, b));
+    let legal = |a, b| {
+        LEGAL
+            .iter()
+            .any(|(first, second, _)| (*first, *second) == (a, b))
+    };
     pairs.filter(move |(a, b)| !legal(*a, *b) && !legal(*b, *a))
 }
 

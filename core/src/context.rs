@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use tokio::sync::watch;
 
+use crate::network::Network;
 use crate::pipe::Pipe;
 use crate::socket::core::{Core, Phase};
 use crate::sync::Mutex;

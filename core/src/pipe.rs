@@ -148,15 +148,20 @@ impl Pipe {
 
     /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
-        if self.counts().queued > 0 {
-            return Ok(false);
-        }
-        match self.publish(&[], message) {
-            Ok(()) => Ok(true),
-            // Its reader has paused it.
-            Err(Refused::Full) => Ok(false),
-            Err(closed @ Refused::Closed) => Err(closed),
-        }
+        let waker = {
+            let mut state = self.state.lock();
+            if state.finished {
+                return Err(Refused::Closed);
+            }
+            // With nothing in it there is room, unless its reader has paused it.
+            if state.queued > 0 || state.room() == 0 {
+                return Ok(false);
+            }
+            state.encode(&self.pool, &[], message.frames());
+            state.reader.wake()
+        };
+        wake(waker);
+        Ok(true)
     }
 
     /// Puts a message before everything else in the pipe, whatever the marks say.

@@ -24,7 +24,9 @@ impl Relay {
             // Dropped with the task, so that no connection outlives the relay.
             let mut connections = JoinSet::new();
             for share in cuts.into_iter().chain(std::iter::repeat(usize::MAX)) {
-                let Ok((client, _)) = listener.accept().await else { return };
+                let Ok((client, _)) = listener.accept().await else {
+                    return;
+                };
                 let server = server.clone();
                 connections.spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
@@ -58,7 +60,9 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, share: usize) {
         while left > 0 {
             let most = buffer.len().min(left);
             match from_client.read(&mut buffer[..most]).await {
-                Ok(read) if read > 0 && to_server.write_all(&buffer[..read]).await.is_ok() => left -= read,
+                Ok(read) if read > 0 && to_server.write_all(&buffer[..read]).await.is_ok() => {
+                    left -= read
+                }
                 _ => break,
             }
         }

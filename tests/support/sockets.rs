@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use privateer::core::{
-    ConnectError, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame,
-    HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PullSocket, PushSocket, RepSocket,
-    ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
+    ConnectError, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame, HandshakeFailure,
+    Linger, Message, Monitor, PairSocket, Peer, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SocketEvent, SocketOptions, SocketStats,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -45,7 +45,10 @@ pub(crate) fn until(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()>
 
 /// How much more than usual the long tests do: `PRIVATEER_SCALE`, 1 if it is not set.
 pub(crate) fn scale() -> usize {
-    std::env::var("PRIVATEER_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+    std::env::var("PRIVATEER_SCALE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
 }
 
 /// How two sockets meet.
@@ -59,8 +62,13 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Tcp, Self::IpcPath, Self::IpcAbstract, Self::IpcWildcard, Self::Inproc];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Tcp,
+        Self::IpcPath,
+        Self::IpcAbstract,
+        Self::IpcWildcard,
+        Self::Inproc,
+    ];
 
     /// Those whose endpoint is known before it is bound.
     pub(crate) const KNOWN: [Self; 4] = [Self::Tcp, Self::IpcPath, Self::IpcAbstract, Self::Inproc];
@@ -74,19 +82,29 @@ impl Transport {
     /// A place where nobody is bound.
     pub(crate) fn place(self) -> Place {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let mut directory = None;
         let endpoint = match self {
             Self::Tcp => free_tcp_endpoint(),
             Self::IpcPath => {
-                let path = directory.insert(TempDir::new().unwrap()).path().join("socket");
+                let path = directory
+                    .insert(TempDir::new().unwrap())
+                    .path()
+                    .join("socket");
                 format!("ipc://{}", path.display())
             }
             Self::IpcAbstract => format!("ipc://@privateer-{name}"),
             Self::IpcWildcard => "ipc://*".into(),
             Self::Inproc => format!("inproc://{name}"),
         };
-        Place { endpoint, _directory: directory }
+        Place {
+            endpoint,
+            _directory: directory,
+        }
     }
 }
 
@@ -101,7 +119,11 @@ pub(crate) struct Place {
 fn free_tcp_endpoint() -> String {
     let [.., high, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, 77, high, low);
-    let address = if cfg!(target_os = "linux") { own } else { Ipv4Addr::LOCALHOST };
+    let address = if cfg!(target_os = "linux") {
+        own
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
     let listener = TcpListener::bind((address, 0)).unwrap();
     format!("tcp://{}", listener.local_addr().unwrap())
 }
@@ -166,7 +188,10 @@ pub(crate) async fn link(
     connector.connect_to(&endpoint);
     bound.connected().await;
     connected.connected().await;
-    Linked { endpoint, _place: place }
+    Linked {
+        endpoint,
+        _place: place,
+    }
 }
 
 /// Where two sockets are linked.
@@ -252,7 +277,11 @@ pub(crate) fn message<const N: usize>(frames: [&str; N]) -> Message {
 
 /// The frames of a message as text.
 pub(crate) fn texts(message: &Message) -> Vec<String> {
-    message.frames().iter().map(|frame| String::from_utf8_lossy(frame).into_owned()).collect()
+    message
+        .frames()
+        .iter()
+        .map(|frame| String::from_utf8_lossy(frame).into_owned())
+        .collect()
 }
 
 /// The number that a message of one frame spells.

@@ -13,12 +13,20 @@ use crate::socket::core::{Core, Newcomer, Phase};
 use crate::socket_type::SocketType;
 
 /// Connects to a name, or waits for it to be bound.
-pub(crate) fn connect(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> Result<(), ConnectError> {
+pub(crate) fn connect(
+    core: &Arc<Core>,
+    endpoint: &Endpoint,
+    name: &str,
+) -> Result<(), ConnectError> {
     let binder = {
         let mut names = core.options.context.names().lock();
         let binder = names.bound.get(name).and_then(Weak::upgrade);
         if binder.is_none() {
-            names.waiting.entry(name.into()).or_default().push(wait(core, endpoint));
+            names
+                .waiting
+                .entry(name.into())
+                .or_default()
+                .push(wait(core, endpoint));
         }
         binder
     };
@@ -42,8 +50,15 @@ fn wait(core: &Arc<Core>, endpoint: &Endpoint) -> Waiting {
         pipe.set_writer(core.outbox.bell.waker());
         core.outbox.add(Arc::clone(pipe));
     }
-    let phase = core.endpoints.lock().wait_for_bind(endpoint, outbound.as_ref());
-    Waiting { core: Arc::downgrade(core), outbound, phase }
+    let phase = core
+        .endpoints
+        .lock()
+        .wait_for_bind(endpoint, outbound.as_ref());
+    Waiting {
+        core: Arc::downgrade(core),
+        outbound,
+        phase,
+    }
 }
 
 /// Binds a name, and joins those who wait for it. False if the name is taken.
@@ -60,7 +75,12 @@ pub(crate) fn bind(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> bool {
         names.bound.insert(name.into(), Arc::downgrade(core));
         names.waiting.remove(name).unwrap_or_default()
     };
-    for Waiting { core: connector, outbound, phase } in waiting {
+    for Waiting {
+        core: connector,
+        outbound,
+        phase,
+    } in waiting
+    {
         if let Some(connector) = connector.upgrade() {
             join(&connector, core, endpoint, outbound);
         }
@@ -98,7 +118,10 @@ pub(crate) fn give_up(core: &Core) -> u64 {
 
 impl Waiting {
     fn is_over(&self, core: &Core) -> bool {
-        let queued = self.outbound.as_ref().is_some_and(|pipe| pipe.counts().queued > 0);
+        let queued = self
+            .outbound
+            .as_ref()
+            .is_some_and(|pipe| pipe.counts().queued > 0);
         match *self.phase.borrow() {
             // Without a sender the endpoint is forgotten.
             Phase::Running => self.phase.has_changed().is_err(),
@@ -111,7 +134,9 @@ impl Waiting {
 /// What becomes of a connected endpoint whose connection has ended.
 pub(crate) fn parted(core: &Arc<Core>, link: &Link, reason: DisconnectReason) {
     let endpoint = &link.endpoint;
-    let Address::Inproc(name) = endpoint.address() else { return };
+    let Address::Inproc(name) = endpoint.address() else {
+        return;
+    };
     if link.direction != Direction::Connected || !core.endpoints.lock().has_connected(endpoint) {
         return;
     }
@@ -124,7 +149,9 @@ pub(crate) fn parted(core: &Arc<Core>, link: &Link, reason: DisconnectReason) {
     };
     if !again {
         core.forget_one(endpoint);
-    } else if let Err(ConnectError::Incompatible { ours, theirs, .. }) = connect(core, endpoint, name) {
+    } else if let Err(ConnectError::Incompatible { ours, theirs, .. }) =
+        connect(core, endpoint, name)
+    {
         core.forget_one(endpoint);
         refuse(core, endpoint, mismatch(ours, theirs));
     }
@@ -172,9 +199,17 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
     match attached {
         Ok((ours, theirs)) => {
             // Set once, here.
-            let _first = ours.partner.set((Arc::downgrade(binder), Arc::downgrade(&theirs)));
-            let _first = theirs.partner.set((Arc::downgrade(connector), Arc::downgrade(&ours)));
-            end_if_asked(connector, &ours, !connector.endpoints.lock().has_connected(endpoint));
+            let _first = ours
+                .partner
+                .set((Arc::downgrade(binder), Arc::downgrade(&theirs)));
+            let _first = theirs
+                .partner
+                .set((Arc::downgrade(connector), Arc::downgrade(&ours)));
+            end_if_asked(
+                connector,
+                &ours,
+                !connector.endpoints.lock().has_connected(endpoint),
+            );
             end_if_asked(binder, &theirs, binder.endpoints.lock().closed);
         }
         Err(reason) => {
@@ -187,7 +222,10 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.
 fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, closed: bool) {
-    let asked = link.ending.reason().or(closed.then_some(DisconnectReason::ClosedHere));
+    let asked = link
+        .ending
+        .reason()
+        .or(closed.then_some(DisconnectReason::ClosedHere));
     if let Some(reason) = asked {
         core.end(link, reason);
     }

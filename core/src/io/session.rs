@@ -212,7 +212,10 @@ impl<S: Stream> Session<'_, S> {
     fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let counters = &self.counters;
-        let walked = self.reader.traffic.walk(&mut |body| handle_command(body, control, counters));
+        let walked = self
+            .reader
+            .traffic
+            .walk(&mut |body| handle_command(body, control, counters));
         walked.map_err(DisconnectReason::Misbehaved)
     }
 

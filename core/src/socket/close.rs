@@ -33,7 +33,9 @@ impl Owned {
         let core = Arc::clone(&self.core);
         let closing = core.runtime.spawn(close(Arc::clone(&core), linger));
         // It fails only if the runtime is gone, and everything unsent with it.
-        closing.await.unwrap_or_else(|_gone| CloseReport { unsent: unsent_now(&core) })
+        closing.await.unwrap_or_else(|_gone| CloseReport {
+            unsent: unsent_now(&core),
+        })
     }
 }
 
@@ -81,11 +83,19 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     core.inbox.close();
     let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
     // What another socket of this process has, it can still receive.
-    let sessions = links.iter().filter(|link| !link.is_inproc() && link.outbound_is_own);
+    let sessions = links
+        .iter()
+        .filter(|link| !link.is_inproc() && link.outbound_is_own);
     let of_links = sessions.map(|link| Arc::clone(&link.outbound));
     let (waiting, dialling): (Vec<_>, Vec<_>) = connected.iter().partition(|one| one.is_inproc());
-    let pipes: Vec<_> = of_links.chain(dialling.iter().filter_map(|one| one.pipe.clone())).collect();
-    for pipe in waiting.iter().filter_map(|one| one.pipe.as_ref()).chain(&pipes) {
+    let pipes: Vec<_> = of_links
+        .chain(dialling.iter().filter_map(|one| one.pipe.clone()))
+        .collect();
+    for pipe in waiting
+        .iter()
+        .filter_map(|one| one.pipe.as_ref())
+        .chain(&pipes)
+    {
         pipe.finish();
     }
     for link in &links {
@@ -94,9 +104,14 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
             core.end(link, DisconnectReason::ClosedHere);
         }
     }
-    let phases = connected.iter().map(|endpoint| &endpoint.phase).chain([&core.phase]);
+    let phases = connected
+        .iter()
+        .map(|endpoint| &endpoint.phase)
+        .chain([&core.phase]);
     let never_bound = drain(&core, phases, linger).await;
-    CloseReport { unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()) }
+    CloseReport {
+        unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()),
+    }
 }
 
 /// Lets the tasks that follow `phases` drain for as long as `linger` allows, then ends them; returns when all are gone.

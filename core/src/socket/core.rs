@@ -121,7 +121,10 @@ impl Core {
     }
 
     /// Makes a connection a peer of this socket.
-    pub(crate) fn attach(self: &Arc<Self>, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        newcomer: Newcomer,
+    ) -> Result<Arc<Link>, HandshakeFailure> {
         let (link, displaced) = self.new_link(newcomer)?;
         if let Some(displaced) = displaced {
             self.end(&displaced, DisconnectReason::HandedOver);

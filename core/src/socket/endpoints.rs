@@ -96,7 +96,11 @@ impl Endpoints {
     /// The pipe of an inproc endpoint belongs to a connection from now on.
     pub(crate) fn joined(&mut self, pipe: &Arc<Pipe>) {
         for connected in &mut self.connected {
-            if connected.pipe.as_ref().is_some_and(|own| Arc::ptr_eq(own, pipe)) {
+            if connected
+                .pipe
+                .as_ref()
+                .is_some_and(|own| Arc::ptr_eq(own, pipe))
+            {
                 connected.pipe = None;
             }
         }
@@ -246,7 +250,10 @@ impl Core {
     /// Takes back the last connect to this endpoint.
     pub(crate) fn forget_one(&self, endpoint: &Endpoint) {
         let mut endpoints = self.endpoints.lock();
-        let index = endpoints.connected.iter().rposition(|one| one.endpoint == *endpoint);
+        let index = endpoints
+            .connected
+            .iter()
+            .rposition(|one| one.endpoint == *endpoint);
         if let Some(index) = index {
             endpoints.connected.remove(index);
         }
@@ -280,12 +287,20 @@ impl Core {
         if connected.is_empty() {
             return Err(EndpointNotFound::NotFound { endpoint });
         }
-        let mut pipes: Vec<_> = connected.iter().filter_map(|one| one.pipe.clone()).collect();
+        let mut pipes: Vec<_> = connected
+            .iter()
+            .filter_map(|one| one.pipe.clone())
+            .collect();
         for pipe in &pipes {
             self.outbox.remove(pipe);
         }
         let links = self.links_to(&endpoint);
-        pipes.extend(links.iter().filter(|link| link.outbound_is_own).map(|link| Arc::clone(&link.outbound)));
+        pipes.extend(
+            links
+                .iter()
+                .filter(|link| link.outbound_is_own)
+                .map(|link| Arc::clone(&link.outbound)),
+        );
         for pipe in &pipes {
             pipe.finish();
         }
@@ -295,12 +310,16 @@ impl Core {
         let phases = connected.iter().map(|one| &one.phase);
         let never_bound = drain(self, phases, self.options.linger).await;
         let inproc = matches!(endpoint.address(), Address::Inproc(_));
-        Ok(CloseReport { unsent: if inproc { never_bound } else { unsent(&pipes) } })
+        Ok(CloseReport {
+            unsent: if inproc { never_bound } else { unsent(&pipes) },
+        })
     }
 
     fn links_to(&self, endpoint: &Endpoint) -> Vec<Arc<Link>> {
         let peers = self.peers.lock();
-        let to = |link: &&Arc<Link>| link.direction == Direction::Connected && link.endpoint == *endpoint;
+        let to = |link: &&Arc<Link>| {
+            link.direction == Direction::Connected && link.endpoint == *endpoint
+        };
         peers.by_id.values().filter(to).cloned().collect()
     }
 }

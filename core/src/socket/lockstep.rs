@@ -65,7 +65,11 @@ impl Requests {
 
     /// Whether there is a request that no peer was asked.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.0.lock().pending.as_ref().is_some_and(|pending| pending.asked.is_none())
+        self.0
+            .lock()
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.asked.is_none())
     }
 
     pub(crate) fn has_peer(&self) -> bool {
@@ -178,11 +182,17 @@ impl State {
     /// Sends the request to the next peer; returns connections that have to start anew before they can be used.
     fn dispatch(&mut self, core: &Core) -> Vec<Arc<Link>> {
         let mut resets = Vec::new();
-        let Some(pending) = self.pending.as_mut().filter(|pending| pending.asked.is_none()) else {
+        let Some(pending) = self
+            .pending
+            .as_mut()
+            .filter(|pending| pending.asked.is_none())
+        else {
             return resets;
         };
         for _ in 0..self.links.len() {
-            let Some(link) = self.links.first().cloned() else { break };
+            let Some(link) = self.links.first().cloned() else {
+                break;
+            };
             self.links.rotate_left(1);
             let correlated = correlates(&link, core);
             if let Some(index) = self.owing.iter().position(|id| *id == link.id) {

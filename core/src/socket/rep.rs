@@ -59,7 +59,11 @@ every_socket!(RepSocket, Rep);
 
 impl RepSocket {
     fn from_core(core: Owned) -> Self {
-        Self { core, owed: Mutex::new(None), turn: tokio::sync::Mutex::new(()) }
+        Self {
+            core,
+            owed: Mutex::new(None),
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// The next request, without its envelope; waits until there is one.
@@ -89,7 +93,9 @@ impl RepSocket {
     /// [`RecvError::ReplyOwed`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
     pub fn try_recv(&self) -> Result<Message, RecvError> {
         // Another task is there first.
-        let Ok(_turn) = self.turn.try_lock() else { return Err(RecvError::Empty) };
+        let Ok(_turn) = self.turn.try_lock() else {
+            return Err(RecvError::Empty);
+        };
         self.check_turn()?;
         let request = self
             .core
