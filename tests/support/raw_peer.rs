@@ -7,7 +7,7 @@ use privateer::core::Endpoint;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::soon;
+use super::sockets::soon;
 
 /// The frame flags (RFC 37, Framing).
 pub(crate) const MORE: u8 = 1;

@@ -7,7 +7,7 @@ use privateer::core::{
 use crate::support::raw_peer::{
     COMMAND, MORE, RawPeer, command, frame, long_frame, message, ready,
 };
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 /// W08: the connection lives, the application sees nothing of it, the socket counts it.
 #[tokio::test]

@@ -7,7 +7,7 @@ use privateer::core::{
 };
 
 use crate::support::raw_peer::{COMMAND, MORE, RawPeer, frame, long_header, message};
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 /// A PULL with one good peer, to which bad ones connect.
 struct Scene {

@@ -9,7 +9,7 @@ use privateer::core::{
 use crate::support::raw_peer::{
     LONG, MORE, RawPeer, frame, greeting, long_frame, long_header, message, ready,
 };
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 /// On both sides of where a header changes, and beyond what is copied or read at once.
 const SIZES: [usize; 9] = [0, 1, 255, 256, 8192, 8193, 65535, 65536, 300_000];

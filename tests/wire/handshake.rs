@@ -8,7 +8,7 @@ use privateer::core::{
 use crate::support::raw_peer::{
     COMMAND, RawListener, RawPeer, greeting, message, ready, ready_with,
 };
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 /// W01: eleven octets at once, the other 53 after the peer's eleven.
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use privateer::core::{DisconnectReason, PullSocket, SocketOptions};
 
 use crate::support::raw_peer::{RawPeer, command, greeting, long_header, message, ready};
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 const INTERVAL: Duration = Duration::from_millis(20);
 

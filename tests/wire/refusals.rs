@@ -11,7 +11,7 @@ use crate::support::raw_peer::{
     COMMAND, MORE, RawListener, RawPeer, command, frame, greeting, long_header, message, ready,
     ready_with,
 };
-use crate::support::{Watch, soon};
+use crate::support::sockets::{Watch, soon};
 
 /// The ERROR that a peer of the wrong type gets.
 const INVALID_SOCKET_TYPE: &[u8] = b"\x04\x1A\x05ERROR\x13Invalid socket type";

@@ -7,7 +7,7 @@ use privateer::core::{
 };
 
 use crate::support::raw_peer::{RawListener, RawPeer, greeting, message, ready};
-use crate::support::{Watch, soon, within};
+use crate::support::sockets::{Watch, soon, within};
 
 /// Shorter than the default, so that a test can wait for it.
 const LIMIT: Duration = Duration::from_millis(200);
