@@ -147,6 +147,9 @@ impl<S: Stream> Session<'_, S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.failed = true;
+            if self.writer.resumes_reading {
+                cx.waker().wake_by_ref();
+            }
         }
         if timer.is_ready() { timer } else { read }
     }
@@ -167,7 +170,7 @@ impl<S: Stream> Session<'_, S> {
                 self.suspend();
                 return Poll::Pending;
             }
-            if self.writer.control.len() >= CONTROL_MAX {
+            if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
