@@ -264,6 +264,10 @@ impl<S: Stream> Session<'_, S> {
         let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
             return Poll::Pending;
         };
+        // An answer makes the next PING due before the time at which the peer would have been given up.
+        if timer.deadline() > heartbeat.next() {
+            timer.as_mut().reset(heartbeat.next());
+        }
         while timer.as_mut().poll(cx).is_ready() {
             match heartbeat.due(Instant::now()) {
                 Due::Nothing => {}
