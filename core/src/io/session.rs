@@ -158,15 +158,13 @@ impl<S: Stream> Session<'_, S> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
         loop {
             let full = !self.reader.publish(cx.waker());
-            if let Some(reason) = self.reader.ended {
-                // What was received stays readable after a loss.
-                return if full {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(reason)
-                };
+            if let Some(reason) = self.reader.ended
+                && !full
+            {
+                return Poll::Ready(reason);
             }
-            if full && self.reader.traffic.is_full() {
+            // What was received stays readable after a loss.
+            if full && (self.reader.ended.is_some() || self.reader.traffic.is_full()) {
                 self.suspend();
                 return Poll::Pending;
             }
