@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
 
 mod envelopes;
+mod fairness;
 mod handshake;
 mod heartbeats;
+mod pair;
+mod pipeline;
 mod requests;
+mod routers;
 mod table;
