@@ -70,7 +70,9 @@ impl Peer {
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&[u8]> {
         let mut properties = self.0.facts.properties.iter();
-        properties.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        properties
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
     }
 
     /// This socket's endpoint of the connection.
@@ -159,7 +161,9 @@ pub(crate) struct Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

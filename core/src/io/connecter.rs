@@ -86,7 +86,13 @@ impl<D: Dialer> Connecter<D> {
             converse(&self.core, established, flight, &mut self.phase).await;
             outbound.credit(flight.rewind());
         } else {
-            converse(&self.core, established, &mut Flight::default(), &mut self.phase).await;
+            converse(
+                &self.core,
+                established,
+                &mut Flight::default(),
+                &mut self.phase,
+            )
+            .await;
         }
         None
     }
@@ -96,7 +102,10 @@ impl<D: Dialer> Connecter<D> {
         match *self.phase.borrow() {
             Phase::Running => false,
             Phase::Draining => {
-                let queued = self.outbound.as_ref().map_or(0, |pipe| pipe.counts().queued);
+                let queued = self
+                    .outbound
+                    .as_ref()
+                    .map_or(0, |pipe| pipe.counts().queued);
                 queued == 0 && flight.is_empty()
             }
             Phase::Abort => true,

@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::context::Waiting;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::ConnectError;
-use crate::context::Waiting;
 use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
 use crate::peer::{Direction, Link, PeerFacts};
 use crate::pipe::{Limits, Pipe};
@@ -23,7 +23,10 @@ pub(crate) fn connect(
         let mut names = core.options.context.names().lock();
         let binder = names.bound.get(name).and_then(std::sync::Weak::upgrade);
         if binder.is_none() {
-            let waiting = Waiting { core: Arc::downgrade(core), outbound: outbound.clone() };
+            let waiting = Waiting {
+                core: Arc::downgrade(core),
+                outbound: outbound.clone(),
+            };
             names.waiting.entry(name.into()).or_default().push(waiting);
         }
         binder
@@ -50,14 +53,24 @@ pub(crate) fn connect(
 pub(crate) fn bind(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> bool {
     let waiting = {
         let mut names = core.options.context.names().lock();
-        if names.bound.get(name).is_some_and(|bound| bound.strong_count() > 0) {
+        if names
+            .bound
+            .get(name)
+            .is_some_and(|bound| bound.strong_count() > 0)
+        {
             return false;
         }
         names.bound.insert(name.into(), Arc::downgrade(core));
         names.waiting.remove(name).unwrap_or_default()
     };
-    for Waiting { core: connector, outbound } in waiting {
-        let Some(connector) = connector.upgrade() else { continue };
+    for Waiting {
+        core: connector,
+        outbound,
+    } in waiting
+    {
+        let Some(connector) = connector.upgrade() else {
+            continue;
+        };
         if !connector.endpoints.lock().has_connected(endpoint) {
             continue;
         }
@@ -74,7 +87,9 @@ pub(crate) fn unbind(core: &Core, name: &str) {
 /// Waits for a name again whose socket is closed, if the connector asked for that.
 pub(crate) fn reattach(core: &Arc<Core>, link: &Link) {
     let endpoint = &link.endpoint;
-    let Address::Inproc(name) = endpoint.address() else { return };
+    let Address::Inproc(name) = endpoint.address() else {
+        return;
+    };
     let wanted = core.options.inproc_reattach
         && link.direction == Direction::Connected
         && core.endpoints.lock().has_connected(endpoint);
@@ -99,14 +114,15 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
         None => connector.new_pipe(forth_limits),
     };
     let back = binder.new_pipe(sum(binder.options.send, connector.options.recv));
-    let newcomer = |facts: PeerFacts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>| Newcomer {
-        facts,
-        endpoint: endpoint.clone(),
-        remote_address: None,
-        direction,
-        outbound: Some(Arc::clone(outbound)),
-        inbound: Some(Arc::clone(inbound)),
-    };
+    let newcomer =
+        |facts: PeerFacts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>| Newcomer {
+            facts,
+            endpoint: endpoint.clone(),
+            remote_address: None,
+            direction,
+            outbound: Some(Arc::clone(outbound)),
+            inbound: Some(Arc::clone(inbound)),
+        };
     for (core, pipe) in [(connector, &forth), (binder, &back)] {
         if let Some(hello) = &core.options.hello_message {
             pipe.publish_first(hello);
@@ -120,15 +136,21 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
                 binder.detach(&theirs, DisconnectReason::ClosedByPeer);
             })?;
             // Set once, here: a partner is known before anybody can ask for it to be ended.
-            let _first = ours.partner.set((Arc::downgrade(binder), Arc::downgrade(&theirs)));
-            let _first = theirs.partner.set((Arc::downgrade(connector), Arc::downgrade(&ours)));
+            let _first = ours
+                .partner
+                .set((Arc::downgrade(binder), Arc::downgrade(&theirs)));
+            let _first = theirs
+                .partner
+                .set((Arc::downgrade(connector), Arc::downgrade(&ours)));
             Ok(())
         })
     } else {
-        Err(HandshakeFailure::Protocol(crate::HandshakeError::SocketType {
-            local: connector.socket_type,
-            peer: binder.socket_type,
-        }))
+        Err(HandshakeFailure::Protocol(
+            crate::HandshakeError::SocketType {
+                local: connector.socket_type,
+                peer: binder.socket_type,
+            },
+        ))
     };
     if let Err(reason) = attached {
         for core in [connector, binder] {

@@ -21,7 +21,10 @@ pub(crate) struct Owned {
 
 impl Owned {
     pub(crate) const fn new(core: Arc<Core>) -> Self {
-        Self { core, closed: false }
+        Self {
+            core,
+            closed: false,
+        }
     }
 
     pub(crate) async fn close(mut self, linger: Linger) -> CloseReport {
@@ -29,7 +32,9 @@ impl Owned {
         let core = Arc::clone(&self.core);
         let closing = core.runtime.spawn(close(Arc::clone(&core), linger));
         // It fails only if the runtime is gone, and everything unsent with it.
-        closing.await.unwrap_or_else(|_gone| CloseReport { unsent: unsent(&core.outbound_pipes()) })
+        closing.await.unwrap_or_else(|_gone| CloseReport {
+            unsent: unsent(&core.outbound_pipes()),
+        })
     }
 }
 
@@ -66,7 +71,10 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     let (bound, connected) = {
         let mut endpoints = core.endpoints.lock();
         endpoints.closed = true;
-        (std::mem::take(&mut endpoints.bound), std::mem::take(&mut endpoints.connected))
+        (
+            std::mem::take(&mut endpoints.bound),
+            std::mem::take(&mut endpoints.connected),
+        )
     };
     for endpoint in bound {
         endpoint.stop(&core).await;
@@ -76,7 +84,9 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
     // What is in a pipe between two sockets of this process, the other one can still receive.
     let delivered = |pipe: &Arc<Pipe>| {
-        links.iter().any(|link| link.partner.get().is_some() && Arc::ptr_eq(&link.outbound, pipe))
+        links
+            .iter()
+            .any(|link| link.partner.get().is_some() && Arc::ptr_eq(&link.outbound, pipe))
     };
     let pipes: Vec<_> = pipes.into_iter().filter(|pipe| !delivered(pipe)).collect();
     for pipe in &pipes {
@@ -89,9 +99,14 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
             core.end(link, DisconnectReason::ClosedHere);
         }
     }
-    let phases = connected.iter().map(|endpoint| &endpoint.phase).chain([&core.phase]);
+    let phases = connected
+        .iter()
+        .map(|endpoint| &endpoint.phase)
+        .chain([&core.phase]);
     drain(phases, linger).await;
-    CloseReport { unsent: unsent(&pipes) }
+    CloseReport {
+        unsent: unsent(&pipes),
+    }
 }
 
 /// Lets the tasks that follow `phases` drain for as long as `linger` allows, then ends them; returns when all are gone.

@@ -81,7 +81,10 @@ pub(crate) struct Newcomer {
 static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
 
 impl Core {
-    pub(crate) fn new(socket_type: SocketType, options: SocketOptions) -> Result<Arc<Self>, NoRuntime> {
+    pub(crate) fn new(
+        socket_type: SocketType,
+        options: SocketOptions,
+    ) -> Result<Arc<Self>, NoRuntime> {
         let runtime = match &options.runtime {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_absent| NoRuntime)?,
@@ -118,13 +121,18 @@ impl Core {
     }
 
     /// Makes a connection a peer of this socket.
-    pub(crate) fn attach(self: &Arc<Self>, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        newcomer: Newcomer,
+    ) -> Result<Arc<Link>, HandshakeFailure> {
         let link = self.new_link(newcomer)?;
         if self.traits.round_robin && link.outbound_is_own {
             self.outbox.add(Arc::clone(&link.outbound));
         }
         self.counters.connected.add(1);
-        self.events.emit(SocketEvent::Connected { peer: Peer(Arc::clone(&link)) });
+        self.events.emit(SocketEvent::Connected {
+            peer: Peer(Arc::clone(&link)),
+        });
         self.inbox.arrive(Arc::clone(&link));
         if self.socket_type == SocketType::Req {
             self.requests.peer_up(self, &link);
@@ -144,7 +152,11 @@ impl Core {
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.options.send);
             let outbound = newcomer.outbound.unwrap_or_else(own);
-            let bell = if self.traits.round_robin { &self.outbox.bell } else { &room };
+            let bell = if self.traits.round_robin {
+                &self.outbox.bell
+            } else {
+                &room
+            };
             outbound.set_writer(bell.waker());
             let received = || self.new_pipe(self.options.recv);
             let inbound = newcomer.inbound.unwrap_or_else(received);
@@ -223,7 +235,8 @@ impl Core {
             link.outbound.finish();
             let lost = link.outbound.counts();
             if reason != DisconnectReason::ClosedHere {
-                self.counters.dropped(DropReason::ConnectionLost, lost.queued as u64);
+                self.counters
+                    .dropped(DropReason::ConnectionLost, lost.queued as u64);
             }
             self.counters.past_sent.add(lost.sent);
             self.counters.past_sent_bytes.add(lost.sent_bytes);
@@ -238,7 +251,10 @@ impl Core {
         // Those who wait for room for this peer are to learn that it is gone.
         link.room.0.notify_waiters();
         link.room.0.notify_one();
-        self.events.emit(SocketEvent::Disconnected { peer: Peer(Arc::clone(link)), reason });
+        self.events.emit(SocketEvent::Disconnected {
+            peer: Peer(Arc::clone(link)),
+            reason,
+        });
         if self.socket_type == SocketType::Req {
             self.requests.peer_down(self, link);
         }
@@ -259,11 +275,21 @@ impl Core {
     /// Counts a message that is dropped, and tells monitors.
     pub(crate) fn dropped(&self, link: &Arc<Link>, reason: DropReason) {
         self.counters.dropped(reason, 1);
-        self.events.emit(SocketEvent::Dropped { peer: Peer(Arc::clone(link)), reason });
+        self.events.emit(SocketEvent::Dropped {
+            peer: Peer(Arc::clone(link)),
+            reason,
+        });
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = self.peers.lock().by_id.values().cloned().map(Peer).collect();
+        let mut peers: Vec<Peer> = self
+            .peers
+            .lock()
+            .by_id
+            .values()
+            .cloned()
+            .map(Peer)
+            .collect();
         peers.sort_by_key(Peer::id);
         peers
     }

@@ -10,9 +10,10 @@ use super::close::drain;
 use super::core::{Core, Phase};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
+use crate::io::connecter::Connecter;
 #[cfg(unix)]
 use crate::io::ipc::IpcListener;
-use crate::io::connecter::Connecter;
+use crate::io::memory::{MemoryDialer, MemoryListener};
 use crate::io::tcp::TcpListener;
 use crate::io::transport::{Dialer, Listener};
 use crate::io::{inproc, listener};
@@ -50,7 +51,10 @@ pub(crate) struct Connected {
 
 impl Endpoints {
     pub(crate) fn pipes(&self) -> Vec<Arc<Pipe>> {
-        self.connected.iter().filter_map(|connected| connected.pipe.clone()).collect()
+        self.connected
+            .iter()
+            .filter_map(|connected| connected.pipe.clone())
+            .collect()
     }
 
     /// Whether the socket keeps connected to anything.
@@ -59,11 +63,16 @@ impl Endpoints {
     }
 
     pub(crate) fn has_connected(&self, endpoint: &Endpoint) -> bool {
-        self.connected.iter().any(|connected| connected.endpoint == *endpoint)
+        self.connected
+            .iter()
+            .any(|connected| connected.endpoint == *endpoint)
     }
 
     pub(crate) fn set_pipe(&mut self, endpoint: &Endpoint, pipe: Arc<Pipe>) {
-        let found = self.connected.iter_mut().find(|connected| connected.endpoint == *endpoint);
+        let found = self
+            .connected
+            .iter_mut()
+            .find(|connected| connected.endpoint == *endpoint);
         if let Some(connected) = found {
             connected.pipe = Some(pipe);
         }
@@ -94,8 +103,16 @@ impl Core {
                 let listening = async move { IpcListener::bind(&address, backlog) };
                 self.listen(endpoint, listening).await
             }
+            Address::Memory(name) => {
+                let network = self.options.context.network();
+                let listening = MemoryListener::bind(network, endpoint.clone(), name);
+                self.listen(endpoint, async move { listening }).await
+            }
             #[cfg(not(unix))]
-            Address::Ipc(_) => Err(BindError::Io { endpoint, source: io::ErrorKind::Unsupported.into() }),
+            Address::Ipc(_) => Err(BindError::Io {
+                endpoint,
+                source: io::ErrorKind::Unsupported.into(),
+            }),
         }
     }
 
@@ -112,7 +129,9 @@ impl Core {
         };
         let resolved = listener.endpoint().clone();
         let (stop, stopped) = oneshot::channel();
-        let task = self.runtime.spawn(listener::run(Arc::clone(self), listener, stopped));
+        let task = self
+            .runtime
+            .spawn(listener::run(Arc::clone(self), listener, stopped));
         Ok(self.bound(given, resolved, Some((stop, task))))
     }
 
@@ -122,9 +141,15 @@ impl Core {
         resolved: Endpoint,
         task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ) -> Endpoint {
-        self.events.emit(SocketEvent::Listening { endpoint: resolved.clone() });
+        self.events.emit(SocketEvent::Listening {
+            endpoint: resolved.clone(),
+        });
         let endpoint = resolved.clone();
-        self.endpoints.lock().bound.push(Bound { given, resolved, task });
+        self.endpoints.lock().bound.push(Bound {
+            given,
+            resolved,
+            task,
+        });
         endpoint
     }
 
@@ -157,8 +182,17 @@ impl Core {
             Address::Tcp(address) => self.dial(endpoint, address),
             #[cfg(unix)]
             Address::Ipc(address) => self.dial(endpoint, address),
+            Address::Memory(name) => {
+                let network = self.options.context.network().clone();
+                self.dial(endpoint, MemoryDialer { network, name });
+            }
             #[cfg(not(unix))]
-            Address::Ipc(_) => return Err(crate::EndpointError::UnknownScheme { scheme: "ipc".into() }.into()),
+            Address::Ipc(_) => {
+                return Err(crate::EndpointError::UnknownScheme {
+                    scheme: "ipc".into(),
+                }
+                .into());
+            }
         }
         Ok(())
     }
@@ -171,19 +205,32 @@ impl Core {
             self.outbox.add(Arc::clone(pipe));
         }
         let phase = self.connected(endpoint.clone(), outbound.clone());
-        let connecter = Connecter { core: Arc::clone(self), dialer, endpoint, outbound, phase };
+        let connecter = Connecter {
+            core: Arc::clone(self),
+            dialer,
+            endpoint,
+            outbound,
+            phase,
+        };
         self.runtime.spawn(connecter.run());
     }
 
     fn connected(&self, endpoint: Endpoint, pipe: Option<Arc<Pipe>>) -> watch::Receiver<Phase> {
         let (phase, receiver) = watch::channel(Phase::Running);
-        self.endpoints.lock().connected.push(Connected { endpoint, pipe, phase });
+        self.endpoints.lock().connected.push(Connected {
+            endpoint,
+            pipe,
+            phase,
+        });
         receiver
     }
 
     fn forget(&self, endpoint: &Endpoint) -> Option<Connected> {
         let mut endpoints = self.endpoints.lock();
-        let index = endpoints.connected.iter().position(|one| one.endpoint == *endpoint)?;
+        let index = endpoints
+            .connected
+            .iter()
+            .position(|one| one.endpoint == *endpoint)?;
         Some(endpoints.connected.remove(index))
     }
 
@@ -203,7 +250,10 @@ impl Core {
         }
     }
 
-    pub(crate) async fn disconnect(&self, endpoint: Endpoint) -> Result<CloseReport, EndpointNotFound> {
+    pub(crate) async fn disconnect(
+        &self,
+        endpoint: Endpoint,
+    ) -> Result<CloseReport, EndpointNotFound> {
         match self.forget(&endpoint) {
             Some(connected) => Ok(connected.stop(self, self.options.linger).await),
             None => Err(EndpointNotFound::NotFound { endpoint }),
@@ -234,7 +284,12 @@ impl Connected {
         }
         let links: Vec<_> = {
             let peers = core.peers.lock();
-            peers.by_id.values().filter(|link| link.endpoint == self.endpoint).cloned().collect()
+            peers
+                .by_id
+                .values()
+                .filter(|link| link.endpoint == self.endpoint)
+                .cloned()
+                .collect()
         };
         for link in &links {
             link.outbound.finish();
@@ -243,11 +298,17 @@ impl Connected {
             }
         }
         drain([&self.phase].into_iter(), linger).await;
-        let of_pipe = self.pipe.iter().chain(links.iter().map(|link| &link.outbound));
+        let of_pipe = self
+            .pipe
+            .iter()
+            .chain(links.iter().map(|link| &link.outbound));
         let unsent = if matches!(self.endpoint.address(), Address::Inproc(_)) && !links.is_empty() {
             0
         } else {
-            of_pipe.map(|pipe| pipe.counts().queued as u64).max().unwrap_or(0)
+            of_pipe
+                .map(|pipe| pipe.counts().queued as u64)
+                .max()
+                .unwrap_or(0)
         };
         CloseReport { unsent }
     }
@@ -257,6 +318,9 @@ fn bind_error(endpoint: Endpoint, error: io::Error) -> BindError {
     match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { endpoint },
         io::ErrorKind::AlreadyExists => BindError::NotASocket { endpoint },
-        _ => BindError::Io { endpoint, source: error },
+        _ => BindError::Io {
+            endpoint,
+            source: error,
+        },
     }
 }

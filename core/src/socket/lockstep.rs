@@ -59,7 +59,11 @@ impl Requests {
     }
 
     /// Makes `message` the request; in lockstep only if there is none.
-    pub(crate) fn send(&self, core: &Core, message: Message) -> Result<(), (SendErrorKind, Message)> {
+    pub(crate) fn send(
+        &self,
+        core: &Core,
+        message: Message,
+    ) -> Result<(), (SendErrorKind, Message)> {
         let mut state = self.0.lock();
         if core.options.req_lockstep && state.pending.is_some() {
             return Err((SendErrorKind::RequestOutstanding, message));
@@ -82,13 +86,21 @@ impl Requests {
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
-    pub(crate) fn accept(&self, core: &Core, link: &Arc<Link>, message: Message) -> Option<Message> {
+    pub(crate) fn accept(
+        &self,
+        core: &Core,
+        link: &Arc<Link>,
+        message: Message,
+    ) -> Option<Message> {
         let mut state = self.0.lock();
         let correlated = correlates(link, core);
         let Some((correlation, reply)) = open(message, correlated) else {
             drop(state);
             // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
-            core.end(link, DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter));
+            core.end(
+                link,
+                DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter),
+            );
             return None;
         };
         if let Some(index) = state.owing.iter().position(|id| *id == link.id) {
@@ -136,11 +148,17 @@ impl State {
 
     /// Sends the request to the next peer, if it is not with one.
     fn dispatch(&mut self, core: &Core) {
-        let Some(pending) = self.pending.as_mut().filter(|pending| pending.asked.is_none()) else {
+        let Some(pending) = self
+            .pending
+            .as_mut()
+            .filter(|pending| pending.asked.is_none())
+        else {
             return;
         };
         for _ in 0..self.links.len() {
-            let Some(link) = self.links.first().cloned() else { return };
+            let Some(link) = self.links.first().cloned() else {
+                return;
+            };
             self.links.rotate_left(1);
             let correlated = correlates(&link, core);
             if let Some(index) = self.owing.iter().position(|id| *id == link.id) {
@@ -153,7 +171,8 @@ impl State {
             }
             let delimiter = Frame::empty();
             let sent = if correlated {
-                link.outbound.publish(&[pending.correlation.clone(), delimiter], &pending.message)
+                link.outbound
+                    .publish(&[pending.correlation.clone(), delimiter], &pending.message)
             } else {
                 link.outbound.publish(&[delimiter], &pending.message)
             };
@@ -168,7 +187,8 @@ impl State {
 fn correlates(link: &Link, core: &Core) -> bool {
     let announced = |(name, _): &(String, _)| name.eq_ignore_ascii_case(PRIVATEER_PROPERTY);
     !core.options.req_lockstep
-        && (link.facts.socket_type == SocketType::Rep || link.facts.properties.iter().any(announced))
+        && (link.facts.socket_type == SocketType::Rep
+            || link.facts.properties.iter().any(announced))
 }
 
 /// Takes the envelope off a reply; none if it is not there.

@@ -5,6 +5,8 @@
     clippy::cast_possible_truncation
 )]
 
+use std::time::Duration;
+
 use privateer_core::{Frame, Message};
 
 use super::machine::{Call, PLACE};
@@ -21,17 +23,20 @@ pub(super) type Lanes = Arena<Lane, 1>;
 /// The link of the lanes that can take a call.
 pub(super) const READY: usize = 0;
 
-/// One connection to the broker, or one that is to be.
+/// One connection to the broker, or one that is to be; it is never used for a second one.
 #[derive(Debug)]
 pub(super) struct Lane {
     state: State,
+    /// Whether a reply came on it.
+    was_useful: bool,
     /// The calls on it, the oldest first; a stranger gets one at a time.
     calls: Queue<PLACE>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Down,
+    /// Not connected yet.
+    Opening,
     /// Connected to a broker that returns envelopes.
     Shared,
     /// Connected to a stranger.
@@ -42,7 +47,7 @@ impl Lane {
     /// Whether it can take a call; it is among the ready ones exactly then.
     fn has_room(&self) -> bool {
         match self.state {
-            State::Down => false,
+            State::Opening => false,
             State::Shared => true,
             State::Single => self.calls.is_empty(),
         }
@@ -50,17 +55,22 @@ impl Lane {
 }
 
 impl ClientMachine {
+    /// Opens the first connection, which is otherwise done by the first call.
+    pub fn open(&mut self) {
+        self.assign();
+    }
+
     /// The connection of this lane stands, to a broker that announced these facts.
     pub fn lane_up(&mut self, lane: LaneKey, broker: PeerFacts) {
-        self.lane_down(lane);
-        let Some(up) = self.lanes.get_mut(lane.0) else {
+        let opened = self.lanes.get_mut(lane.0);
+        let Some(opened) = opened.filter(|opened| opened.state == State::Opening) else {
             return;
         };
-        up.state = match broker.privateer {
+        opened.state = match broker.privateer {
             true => State::Shared,
             false => State::Single,
         };
-        self.down -= 1;
+        self.opening -= 1;
         self.is_stranger = Some(!broker.privateer);
         if broker.privateer {
             // One is enough. Others were to a broker that was a stranger and is no more.
@@ -73,28 +83,25 @@ impl ClientMachine {
         self.assign();
     }
 
-    /// The connection of this lane ended; the lane stays, and is up again when the next connection stands.
+    /// The connection of this lane ended. It is closed, and another lane is opened if one is needed: what waits in the
+    /// pipe of a connection must not be sent on the next, where it would be a second copy.
     pub fn lane_down(&mut self, lane: LaneKey) {
-        let Some(down) = self.lanes.get_mut(lane.0) else {
+        let Some(ended) = self.lanes.get(lane.0) else {
             return;
         };
-        if down.state == State::Down {
-            return;
-        }
-        if down.has_room() {
-            self.ready.remove(&mut self.lanes, lane.0);
-        }
-        self.down += 1;
-        self.take_calls_off(lane);
-        if let Some(down) = self.lanes.get_mut(lane.0) {
-            down.state = State::Down;
-        }
+        // Who accepts connections only to end them is not tried without a pause.
+        self.open_delay = match ended.was_useful {
+            true => Duration::ZERO,
+            false => self.options.reconnect_delay,
+        };
+        self.close(lane);
         self.assign();
+        self.open_delay = Duration::ZERO;
     }
 
     /// The call that a reply on this lane answers, as far as the lane can tell.
     pub(super) fn call_on(&self, lane: LaneKey, envelope: Option<&Message>) -> Option<Id<Call>> {
-        let Lane { state, calls } = self.lanes.get(lane.0)?;
+        let Lane { state, calls, .. } = self.lanes.get(lane.0)?;
         match (state, envelope.map(Message::frames)) {
             (State::Single, None) => calls.first(&self.calls),
             (State::Shared, Some([id])) => {
@@ -110,7 +117,7 @@ impl ClientMachine {
     pub(super) fn assign(&mut self) {
         while let Some(lane_id) = self.ready.first(&self.lanes) {
             let Some(call_id) = self.waiting.pop(&mut self.calls) else {
-                return;
+                break;
             };
             self.put_on(LaneKey(lane_id), call_id);
         }
@@ -119,13 +126,17 @@ impl ClientMachine {
             Some(true) => self.options.max_lanes,
             _ => 1,
         };
-        while self.down < self.waiting.len() && self.lanes.len() < most {
+        while self.lanes.len() < most
+            && (self.opening < self.waiting.len() || self.lanes.len() == 0)
+        {
             let lane = LaneKey(self.lanes.insert(Lane {
-                state: State::Down,
+                state: State::Opening,
+                was_useful: false,
                 calls: Queue::new(),
             }));
-            self.down += 1;
-            self.outputs.push_back(Output::OpenLane(lane));
+            self.opening += 1;
+            let delay = self.open_delay;
+            self.outputs.push_back(Output::OpenLane { lane, delay });
         }
     }
 
@@ -148,6 +159,13 @@ impl ClientMachine {
         }
         let message = call.request(envelope);
         self.outputs.push_back(Output::Send { lane, message });
+    }
+
+    /// A reply came on this lane.
+    pub(super) fn mark_useful(&mut self, lane: LaneKey) {
+        if let Some(lane) = self.lanes.get_mut(lane.0) {
+            lane.was_useful = true;
+        }
     }
 
     /// Takes a call out of its queue, whichever that is; its lane can take another one.
@@ -184,8 +202,8 @@ impl ClientMachine {
         let Some(closed) = self.lanes.get(lane.0) else {
             return;
         };
-        if closed.state == State::Down {
-            self.down -= 1;
+        if closed.state == State::Opening {
+            self.opening -= 1;
         }
         if closed.has_room() {
             self.ready.remove(&mut self.lanes, lane.0);

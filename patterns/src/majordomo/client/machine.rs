@@ -38,11 +38,13 @@ pub struct ClientMachine {
     pub(super) lanes: Lanes,
     /// Lanes that can take a call, the least recently used first.
     pub(super) ready: Queue<READY>,
-    /// How many lanes are open but not connected.
-    pub(super) down: usize,
+    /// How many lanes are not connected yet.
+    pub(super) opening: usize,
+    /// How long to wait before a lane is opened.
+    pub(super) open_delay: Duration,
     /// Whether the broker is a stranger: known once a lane was up.
     pub(super) is_stranger: Option<bool>,
-    timers: Timers<Id<Call>>,
+    pub(super) timers: Timers<Id<Call>>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) stats: ClientStats,
 }
@@ -85,7 +87,8 @@ impl ClientMachine {
             waiting: Queue::new(),
             lanes: Arena::new(),
             ready: Queue::new(),
-            down: 0,
+            opening: 0,
+            open_delay: Duration::ZERO,
             is_stranger: None,
             timers: Timers::new(),
             outputs: VecDeque::new(),
@@ -142,6 +145,7 @@ impl ClientMachine {
         match (call, reply.body) {
             (Some(id), Some(body)) => {
                 self.stats.replies += 1;
+                self.mark_useful(lane);
                 self.take_off(id);
                 self.finish(id, Outcome::Reply(body));
             }

@@ -14,6 +14,7 @@ use crate::majordomo::protocol::MAX_FRAMES;
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     pub(super) max_lanes: usize,
+    pub(super) reconnect_delay: Duration,
     pub(super) max_frames: usize,
 }
 
@@ -36,6 +37,15 @@ impl ClientOptions {
         self
     }
 
+    /// How long the client waits before it connects anew if a connection ended without a single reply on it; otherwise
+    /// it does so at once.
+    /// - Default: 250 ms    - Range: any
+    #[must_use]
+    pub const fn reconnect_delay(mut self, delay: Duration) -> Self {
+        self.reconnect_delay = delay;
+        self
+    }
+
     /// How many frames a message may have; one with more is dropped as malformed.
     /// - Unit: frames, all counted    - Default: 1024    - Range: any; replies have at least 4
     #[must_use]
@@ -49,6 +59,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             max_lanes: 256,
+            reconnect_delay: Duration::from_millis(250),
             max_frames: MAX_FRAMES,
         }
     }

@@ -15,11 +15,18 @@ use crate::majordomo::protocol::Malformed;
 /// What the task around a client has to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open a connection to the broker, and keep it: connect again whenever it ends.
-    OpenLane(LaneKey),
-    /// Close this connection, with what waits in its pipe.
+    /// After this delay, connect to the broker, and try until it succeeds; then say
+    /// [`lane_up`](super::ClientMachine::lane_up), and when that connection ends
+    /// [`lane_down`](super::ClientMachine::lane_down). It is not made a second time.
+    OpenLane {
+        /// Names the connection.
+        lane: LaneKey,
+        /// How long to wait first; mostly zero.
+        delay: Duration,
+    },
+    /// Close this connection, or stop trying to make it; what waits in its pipe is dropped.
     CloseLane(LaneKey),
-    /// Send this message on this connection, after all before it. If the connection has just ended, forget it.
+    /// Send this message on this connection, after all before it. If the connection has ended, forget it.
     Send {
         /// On which connection.
         lane: LaneKey,

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use privateer_core::{
-    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, PeerEvent, SocketOptions,
+    DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, PeerEvent, SocketOptions,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{CallKey, CallOptions, ClientEvent, ClientMachine, ClientOptions, ClientStats, LaneKey, Outcome, Output};
+use super::{
+    CallKey, CallOptions, ClientEvent, ClientMachine, ClientOptions, ClientStats, LaneKey, Outcome,
+    Output,
+};
 use crate::events::{EventSource, Events};
 use crate::majordomo::worker::RECONNECT_MAX;
 use crate::majordomo::{InvalidServiceName, PROPERTY, PeerFacts, ServiceName};
@@ -38,7 +41,9 @@ pub enum CallError {
     #[error(transparent)]
     Name(#[from] InvalidServiceName),
     /// There was no reply in time. The request may have been worked on all the same.
-    #[error("no reply in time after {attempts} attempts; is the broker up, and a worker for the service?")]
+    #[error(
+        "no reply in time after {attempts} attempts; is the broker up, and a worker for the service?"
+    )]
     TimedOut {
         /// How many attempts there were.
         attempts: u32,
@@ -170,9 +175,15 @@ impl Client {
             earlier: Arc::clone(&earlier),
             events: EventSource::new(),
         });
-        let timer = shared.runtime.spawn(keep_time(Arc::downgrade(&shared), earlier)).abort_handle();
+        let timer = shared
+            .runtime
+            .spawn(keep_time(Arc::downgrade(&shared), earlier))
+            .abort_handle();
         shared.state().timer = Some(timer);
-        Ok(Self { shared, options: CallOptions::default() })
+        Ok(Self {
+            shared,
+            options: CallOptions::default(),
+        })
     }
 
     /// The same client, whose calls have these options.
@@ -209,7 +220,10 @@ impl Client {
             let key = state.machine.call(now, service, body.into(), self.options);
             state.calls.insert(key, finish);
             self.shared.act(&mut state);
-            Call { shared: &self.shared, key: Some(key) }
+            Call {
+                shared: &self.shared,
+                key: Some(key),
+            }
         };
         let outcome = finished.await;
         call.key = None;
@@ -275,8 +289,8 @@ impl Shared {
                         let _gone = finish.send(outcome);
                     }
                 }
-                Output::OpenLane(key) => match self.open(key) {
-                    Ok(lane) => drop(state.lanes.insert(key, lane)),
+                Output::OpenLane { lane, delay } => match self.open(lane, delay) {
+                    Ok(opened) => drop(state.lanes.insert(lane, opened)),
                     Err(error) => tracing::error!(%error, "cannot connect to the broker"),
                 },
                 Output::CloseLane(key) => {
@@ -297,7 +311,7 @@ impl Shared {
         }
     }
 
-    fn open(self: &Arc<Self>, key: LaneKey) -> Result<Lane, ConnectError> {
+    fn open(self: &Arc<Self>, key: LaneKey, delay: Duration) -> Result<Lane, NoRuntime> {
         let facts = PeerFacts::privateer(std::num::NonZeroU16::MIN);
         let options = SocketOptions::new()
             .runtime(self.runtime.clone())
@@ -309,12 +323,17 @@ impl Shared {
             .heartbeat_timeout(Duration::from_secs(5))
             .property(PROPERTY, facts.property())
             .unwrap_or_default();
-        // The options name a runtime, so there is one.
-        let socket = DealerSocket::with_options(options).map_err(|_never| ConnectError::Closed)?;
-        socket.connect(&self.broker)?;
-        let socket = Arc::new(socket);
-        let reader = read(Arc::downgrade(self), key, Arc::clone(&socket));
-        let reader = self.runtime.spawn(reader).abort_handle();
+        let socket = Arc::new(DealerSocket::with_options(options)?);
+        let (client, broker) = (Arc::downgrade(self), self.broker.clone());
+        let reading = Arc::clone(&socket);
+        let reader = self.runtime.spawn(async move {
+            sleep(delay).await;
+            match reading.connect(&broker) {
+                Ok(()) => read(client, key, reading).await,
+                Err(error) => tracing::error!(%error, "cannot connect to the broker"),
+            }
+        });
+        let reader = reader.abort_handle();
         Ok(Lane { socket, reader })
     }
 }
@@ -351,7 +370,9 @@ impl Drop for Call<'_> {
 /// Reads one connection for as long as the client lives.
 async fn read(shared: Weak<Shared>, lane: LaneKey, socket: Arc<DealerSocket>) {
     while let Ok(first) = socket.recv_event().await {
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         let mut state = shared.state();
         let mut next = Some(first);
         for _ in 0..BURST {
@@ -382,7 +403,9 @@ async fn keep_time(shared: Weak<Shared>, earlier: Arc<Notify>) {
     const IDLE: Duration = Duration::from_secs(3600);
     loop {
         let due = {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
             let mut state = shared.state();
             state.machine.handle_timeout(Instant::now().into_std());
             shared.act(&mut state);

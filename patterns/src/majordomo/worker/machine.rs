@@ -79,10 +79,10 @@ impl WorkerMachine {
         PeerFacts::privateer(self.options.capacity)
     }
 
-    /// There is a connection to a broker that announced these facts, a new one or the same socket's next.
+    /// There is a new connection, to a broker that announced these facts.
     pub fn connected(&mut self, now: Instant, broker: PeerFacts) {
-        self.disconnected();
-        if !matches!(self.state, State::Down) {
+        self.leave();
+        if matches!(self.state, State::Stopped) {
             return;
         }
         self.state = State::Up {
@@ -95,11 +95,12 @@ impl WorkerMachine {
         self.tell(WorkerEvent::Registered);
     }
 
-    /// The connection ended by itself.
+    /// The connection ended by itself. It is to be closed, and another one opened: what waits in its pipe must not be
+    /// sent on the next, where it would come before READY.
     pub fn disconnected(&mut self) {
         if matches!(self.state, State::Up { .. }) {
             self.tell(WorkerEvent::ConnectionLost);
-            self.leave();
+            self.reconnect();
         }
     }
 
@@ -250,8 +251,8 @@ impl WorkerMachine {
         self.outputs.push_back(Output::Request { key, body });
     }
 
-    /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy (RFC 7 has one thread
-    /// for both, so it sends no heartbeats then).
+    /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy, since reference brokers
+    /// send heartbeats to idle workers only.
     fn verdict(&self) -> Option<Instant> {
         match self.state {
             State::Up {
@@ -281,6 +282,9 @@ impl WorkerMachine {
 
     /// Nothing more can be answered on this connection.
     fn leave(&mut self) {
+        if !matches!(self.state, State::Up { .. }) {
+            return;
+        }
         self.state = State::Down;
         self.waiting.clear();
         let mut abandoned: Vec<_> = self.in_hand.drain().map(|(key, _)| key).collect();

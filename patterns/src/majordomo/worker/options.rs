@@ -63,8 +63,8 @@ impl WorkerOptions {
         self
     }
 
-    /// How long the worker waits before it connects anew, after the broker was silent or sent DISCONNECT: from `first`,
-    /// doubled each time, up to `longest`. A command of the broker other than DISCONNECT starts it again at `first`.
+    /// How long the worker waits before it connects anew, after the connection ended, or the broker was silent or sent
+    /// DISCONNECT: from `first`, doubled each time, up to `longest`. A command of the broker other than DISCONNECT starts it again at `first`.
     /// - Default: 250 ms, 10 seconds    - Range: any; each delay is cut at random to between half and all of it
     #[must_use]
     pub const fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {

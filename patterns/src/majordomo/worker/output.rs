@@ -33,7 +33,7 @@ pub enum Output {
     },
     /// The answer to this request can no longer be delivered: work on it may end.
     Abandon(RequestKey),
-    /// Close the connection; after this delay open another one.
+    /// Close the connection, with what waits in its pipe; after this delay open another one, and try until it stands.
     Reconnect {
         /// How long to wait.
         delay: Duration,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privateer_core::{
-    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, NoRuntime, PeerEvent, SocketOptions,
+    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, NoRuntime, PeerEvent,
+    SocketOptions,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -50,7 +51,9 @@ pub enum WorkerError {
     #[error(transparent)]
     Name(#[from] InvalidServiceName),
     /// Names that begin with `mmi.` belong to the broker itself (RFC 8).
-    #[error("a name that begins with \"mmi.\" belongs to the broker; choose another for the service")]
+    #[error(
+        "a name that begins with \"mmi.\" belongs to the broker; choose another for the service"
+    )]
     ReservedName,
     /// The endpoint is none to connect to.
     #[error(transparent)]
@@ -93,7 +96,10 @@ impl Worker {
             service,
             options: WorkerOptions::default(),
             drain: DRAIN,
-            shared: Arc::new(Shared { stop: Notify::new(), events: EventSource::new() }),
+            shared: Arc::new(Shared {
+                stop: Notify::new(),
+                events: EventSource::new(),
+            }),
         })
     }
 
@@ -136,9 +142,12 @@ impl Worker {
     /// Dropped before it is ready, the worker leaves at once; the broker gives what it had in hand to others.
     pub async fn run(self) -> Result<WorkerStats, WorkerError> {
         let (answers, answered) = mpsc::unbounded_channel();
-        let machine = WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
+        let machine =
+            WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
+        let socket = self.open(&machine)?;
+        socket.connect(&self.broker)?;
         let task = Task {
-            socket: self.open(&machine)?,
+            socket,
             machine,
             worker: &self,
             answers,
@@ -148,7 +157,8 @@ impl Worker {
         task.run(answered).await
     }
 
-    fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, WorkerError> {
+    /// A socket for one connection: what waits for one must not come before READY on the next.
+    fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, NoRuntime> {
         let interval = self.options.heartbeat_interval;
         let options = SocketOptions::new()
             .immediate()
@@ -159,9 +169,7 @@ impl Worker {
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, machine.facts().property())
             .unwrap_or_default();
-        let socket = DealerSocket::with_options(options)?;
-        socket.connect(&self.broker)?;
-        Ok(socket)
+        DealerSocket::with_options(options)
     }
 }
 
@@ -253,10 +261,12 @@ impl Task<'_> {
     /// Replaces the connection after a pause, which a stop cuts short.
     async fn reconnect(&mut self, delay: Duration) -> Result<(), WorkerError> {
         let socket = self.worker.open(&self.machine)?;
-        std::mem::replace(&mut self.socket, socket).close_with(Linger::Discard).await;
+        let old = std::mem::replace(&mut self.socket, socket);
+        // Nobody waits for what was left in it.
+        let _unsent = old.close_with(Linger::Discard).await;
         let stop = &self.worker.shared.stop;
         tokio::select! {
-            () = sleep(delay) => {}
+            () = sleep(delay) => self.socket.connect(&self.worker.broker)?,
             () = stop.notified() => stop.notify_one(),
         }
         Ok(())
@@ -266,7 +276,9 @@ impl Task<'_> {
         let now = Instant::now().into_std();
         self.handle(now, first);
         for _ in 1..BURST {
-            let Ok(event) = self.socket.try_recv_event() else { return };
+            let Ok(event) = self.socket.try_recv_event() else {
+                return;
+            };
             self.handle(now, event);
         }
     }
@@ -275,7 +287,8 @@ impl Task<'_> {
         match event {
             PeerEvent::Message(_, message) => self.machine.handle_message(now, message),
             PeerEvent::Up(peer) => {
-                self.machine.connected(now, PeerFacts::read(peer.property(PROPERTY)));
+                self.machine
+                    .connected(now, PeerFacts::read(peer.property(PROPERTY)));
             }
             PeerEvent::Down(_) => self.machine.disconnected(),
             _ => {}
@@ -296,7 +309,6 @@ impl Task<'_> {
                 None => {
                     // RFC 7 has no error reply: leaving gives the request to another worker.
                     self.machine.disconnected();
-                    self.next = Next::Reconnect(Duration::ZERO);
                 }
             }
             self.act();

@@ -1,1 +1,0 @@
-//! Tests of the client, on virtual time.

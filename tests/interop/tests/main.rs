@@ -1,0 +1,8 @@
+//! Interoperability with libzmq and pyzmq. Each test names the rule that it checks.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
+
+mod envelopes;
+mod handshake;
+mod heartbeats;
+mod requests;
+mod table;
