@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
 
+use tokio::sync::watch;
+
 use crate::network::Network;
 use crate::pipe::Pipe;
-use crate::socket::core::Core;
+use crate::socket::core::{Core, Phase};
 use crate::sync::Mutex;
 
 /// The name space of inproc and memory endpoints. Cheap to clone; clones are the same context.
@@ -44,6 +46,8 @@ pub(crate) struct Waiting {
     pub(crate) core: Weak<Core>,
     /// What the socket's owner has sent already, unless the socket sends to established connections only.
     pub(crate) outbound: Option<Arc<Pipe>>,
+    /// Whether it is still to wait; dropped when the wait is over.
+    pub(crate) phase: watch::Receiver<Phase>,
 }
 
 static GLOBAL: LazyLock<Context> = LazyLock::new(Context::default);

@@ -139,7 +139,9 @@ mod tests {
     fn segments_may_come_later() {
         let mut decoder = decoder(&[]);
         assert_eq!(decoder.next(), None);
-        decoder.segments.push_back(Segment::shared(Bytes::from_static(b"\x00\x01a"), 1, true));
+        decoder
+            .segments
+            .push_back(Segment::shared(Bytes::from_static(b"\x00\x01a"), 1, true));
         assert_eq!(decoder.next(), Some(Message::from("a")));
         assert_eq!(decoder.next(), None);
     }

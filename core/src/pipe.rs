@@ -150,10 +150,13 @@ impl Pipe {
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
         let waker = {
             let mut state = self.state.lock();
-            if state.queued > 0 && !state.finished {
+            if state.finished {
+                return Err(Refused::Closed);
+            }
+            // With nothing in it there is room, unless its reader has paused it.
+            if state.queued > 0 || state.room() == 0 {
                 return Ok(false);
             }
-            state.check_room()?;
             state.encode(&self.pool, &[], message.frames());
             state.reader.wake()
         };
@@ -221,20 +224,18 @@ impl Pipe {
         let (writer, taken) = {
             let mut state = self.state.lock();
             let writer = state.count_out(messages, bytes);
-            let taken = if state.segments.is_empty() {
+            let taken = if !state.segments.is_empty() {
+                state.tail_open = false;
+                std::mem::swap(&mut state.segments, into);
+                Taken::Some
+            } else if state.finished {
+                Taken::Finished
+            } else {
                 state.reader.waiting = true;
                 if let Some(waker) = waker {
                     state.reader.wait(waker);
                 }
-                if state.finished {
-                    Taken::Finished
-                } else {
-                    Taken::Empty
-                }
-            } else {
-                state.tail_open = false;
-                std::mem::swap(&mut state.segments, into);
-                Taken::Some
+                Taken::Empty
             };
             (writer, taken)
         };
@@ -287,6 +288,11 @@ impl Pipe {
     /// Sets who is woken at the low-water mark.
     pub(crate) fn set_writer(&self, waker: Waker) {
         self.state.lock().writer.waker = waker;
+    }
+
+    /// The high-water mark.
+    pub(crate) fn hwm(&self) -> Option<NonZeroUsize> {
+        self.state.lock().limits.messages
     }
 
     pub(crate) fn counts(&self) -> PipeCounts {

@@ -127,7 +127,7 @@ async fn shake_hands<S: Stream>(
     }
 }
 
-/// Serves an established connection until it ends; `flight` keeps what was taken and not written.
+/// Serves an established connection until it ends; `flight` keeps what was taken and not wholly written.
 pub(crate) async fn converse<S: Stream>(
     core: &Arc<Core>,
     established: Established<S>,
@@ -171,6 +171,7 @@ pub(crate) async fn converse<S: Stream>(
         () = aborted(phase) => DisconnectReason::ClosedHere,
     };
     drop(session);
+    link.outbound.credit(flight.rewind());
     core.detach(&link, reason);
     reason
 }

@@ -20,10 +20,10 @@ impl Stream for UnixStream {
 
 /// A bound ipc endpoint.
 pub(crate) struct IpcListener {
+    /// What to remove when it closes. Dropped before the listener, which keeps the inode from being used again.
+    _file: Option<SocketFile>,
     listener: UnixListener,
     endpoint: Endpoint,
-    /// What to remove when it closes.
-    _file: Option<SocketFile>,
 }
 
 impl IpcListener {

@@ -96,6 +96,16 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    /// What was received stays readable, however the connection ends; it is one read buffer at most.
+    fn drop(&mut self) {
+        if self.traffic.has_messages() {
+            self.traffic.take(usize::MAX, &mut self.segments);
+            self.inbound.append(&mut self.segments);
+        }
+    }
+}
+
 impl<'a> Writer<'a> {
     pub(crate) fn new(
         outbound: Arc<Pipe>,
@@ -202,7 +212,10 @@ impl<S: Stream> Session<'_, S> {
     fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let counters = &self.counters;
-        let walked = self.reader.traffic.walk(&mut |body| handle_command(body, control, counters));
+        let walked = self
+            .reader
+            .traffic
+            .walk(&mut |body| handle_command(body, control, counters));
         walked.map_err(DisconnectReason::Misbehaved)
     }
 

@@ -44,6 +44,8 @@ use crate::sync::Mutex;
 pub struct RepSocket {
     core: Owned,
     owed: Mutex<Option<Owed>>,
+    /// Held while a request is waited for, so that two tasks cannot take one each.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Whom the reply goes to, and the envelope that goes before it.
@@ -56,16 +58,18 @@ struct Owed {
 every_socket!(RepSocket, Rep);
 
 impl RepSocket {
-    const fn from_core(core: Owned) -> Self {
+    fn from_core(core: Owned) -> Self {
         Self {
             core,
             owed: Mutex::new(None),
+            turn: tokio::sync::Mutex::new(()),
         }
     }
 
     /// The next request, without its envelope; waits until there is one.
     ///
-    /// A request without the empty delimiter frame is dropped and counted.
+    /// A request without the empty delimiter frame is dropped and counted. Of several tasks that wait, one gets the next
+    /// request, and the others learn that a reply is owed.
     ///
     /// # Errors
     /// [`RecvError::ReplyOwed`] if the last request is not answered, [`RecvError::Closed`] if the socket is closed;
@@ -74,6 +78,7 @@ impl RepSocket {
     /// # Cancel safety
     /// Dropped before it is ready, it has received nothing.
     pub async fn recv(&self) -> Result<Message, RecvError> {
+        let _turn = self.turn.lock().await;
         self.check_turn()?;
         self.core
             .inbox
@@ -87,6 +92,10 @@ impl RepSocket {
     /// # Errors
     /// [`RecvError::ReplyOwed`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
     pub fn try_recv(&self) -> Result<Message, RecvError> {
+        // Another task is there first.
+        let Ok(_turn) = self.turn.try_lock() else {
+            return Err(RecvError::Empty);
+        };
         self.check_turn()?;
         let request = self
             .core

@@ -36,7 +36,10 @@ impl Libzmq {
                 job(&socket);
             }
         });
-        Self { jobs, ended: Arc::default() }
+        Self {
+            jobs,
+            ended: Arc::default(),
+        }
     }
 
     /// Does something with the socket.
@@ -71,7 +74,9 @@ impl Libzmq {
     /// Panics if that fails.
     pub async fn connect(&self, endpoint: &str) {
         let endpoint = endpoint.to_owned();
-        self.run(move |socket| socket.connect(&endpoint)).await.unwrap();
+        self.run(move |socket| socket.connect(&endpoint))
+            .await
+            .unwrap();
     }
 
     /// Sends a message.
@@ -79,8 +84,13 @@ impl Libzmq {
     /// # Panics
     /// Panics if libzmq refuses it, or waits for too long.
     pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
-        let frames: Vec<Vec<u8>> = frames.into_iter().map(|frame| frame.as_ref().into()).collect();
-        self.run(move |socket| socket.send_multipart(frames, 0)).await.unwrap();
+        let frames: Vec<Vec<u8>> = frames
+            .into_iter()
+            .map(|frame| frame.as_ref().into())
+            .collect();
+        self.run(move |socket| socket.send_multipart(frames, 0))
+            .await
+            .unwrap();
     }
 
     /// The next message, which has to come.
@@ -126,7 +136,11 @@ impl Libzmq {
             socket.set_rcvtimeo(milliseconds(LOOK)).unwrap();
             while !ended.load(Ordering::Relaxed) {
                 if let Ok(message) = socket.recv_multipart(0) {
-                    onward.as_ref().unwrap_or(socket).send_multipart(message, 0).unwrap();
+                    onward
+                        .as_ref()
+                        .unwrap_or(socket)
+                        .send_multipart(message, 0)
+                        .unwrap();
                 }
             }
         };

@@ -37,7 +37,11 @@ impl Program {
             .unwrap();
         let stdin = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, stdin, lines }
+        Self {
+            child,
+            stdin,
+            lines,
+        }
     }
 
     /// The endpoint of a line `listening on ENDPOINT`, which has to be the next.
@@ -70,7 +74,10 @@ impl Program {
     /// # Panics
     /// Panics if the process does not read it.
     pub async fn tell(&mut self, value: &Value) {
-        self.stdin.write_all(format!("{value}\n").as_bytes()).await.unwrap();
+        self.stdin
+            .write_all(format!("{value}\n").as_bytes())
+            .await
+            .unwrap();
     }
 
     /// Kills the process (SIGKILL) and waits until it is gone. What it has printed can still be read.

@@ -18,7 +18,11 @@ impl Pyzmq {
     /// A socket of this type; its linger is zero.
     #[must_use]
     pub fn new(python: &Python, kind: SocketType) -> Self {
-        Self(Mutex::new(Program::start(python, "peer.py", &[kind.as_str()])))
+        Self(Mutex::new(Program::start(
+            python,
+            "peer.py",
+            &[kind.as_str()],
+        )))
     }
 
     /// Sets an option by its libzmq name without `ZMQ_`, or by its number.
@@ -34,7 +38,11 @@ impl Pyzmq {
     /// # Panics
     /// Panics if that fails.
     pub async fn bind(&self, endpoint: &str) -> String {
-        self.ask(json!({"bind": endpoint})).await.as_str().unwrap().to_owned()
+        self.ask(json!({"bind": endpoint}))
+            .await
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Connects.
@@ -50,7 +58,10 @@ impl Pyzmq {
     /// # Panics
     /// Panics if pyzmq refuses it, or waits for too long.
     pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
-        let frames: Vec<String> = frames.into_iter().map(|frame| text(frame.as_ref())).collect();
+        let frames: Vec<String> = frames
+            .into_iter()
+            .map(|frame| text(frame.as_ref()))
+            .collect();
         self.ask(json!({"send": frames})).await;
     }
 
@@ -84,7 +95,10 @@ impl Pyzmq {
     /// # Panics
     /// Panics if the process is gone.
     pub async fn property(&self, name: &str) -> Option<String> {
-        self.ask(json!({"property": name})).await.as_str().map(ToOwned::to_owned)
+        self.ask(json!({"property": name}))
+            .await
+            .as_str()
+            .map(ToOwned::to_owned)
     }
 
     /// Watches the connections from now on, for [`event`](Self::event).
@@ -116,7 +130,11 @@ impl Pyzmq {
     /// # Panics
     /// Panics if that fails.
     pub async fn forward(&self, role: &str, endpoint: &str) -> String {
-        self.ask(json!({"forward": [role, endpoint]})).await.as_str().unwrap().to_owned()
+        self.ask(json!({"forward": [role, endpoint]}))
+            .await
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Sends `first`, if there is one, and then back whatever comes, until this is dropped.
@@ -148,5 +166,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn bytes(text: &Value) -> Vec<u8> {
-    text.as_str().unwrap().chars().map(|char| u8::try_from(char).unwrap()).collect()
+    text.as_str()
+        .unwrap()
+        .chars()
+        .map(|char| u8::try_from(char).unwrap())
+        .collect()
 }

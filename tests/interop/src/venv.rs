@@ -48,8 +48,17 @@ fn environment() -> io::Result<PathBuf> {
     if fs::read_to_string(&installed).is_ok_and(|what| what == REQUIREMENT) {
         return Ok(environment);
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT];
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&environment))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        REQUIREMENT,
+    ];
     run(Command::new(environment.join("bin").join("python")).args(pip))?;
     fs::write(installed, REQUIREMENT)?;
     Ok(environment)
@@ -61,7 +70,10 @@ fn run(command: &mut Command) -> io::Result<()> {
         return Ok(());
     }
     let said = [output.stdout, output.stderr].concat();
-    Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&said))))
+    Err(io::Error::other(format!(
+        "{command:?}: {}",
+        String::from_utf8_lossy(&said)
+    )))
 }
 
 /// Tells what is missing, on the standard error that the test harness does not capture.

@@ -1,5 +1,9 @@
 //! Interoperability with libzmq and pyzmq. Each test names the rule that it checks.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what is unexpected here fails a test"
+)]
 
 mod envelopes;
 mod handshake;
