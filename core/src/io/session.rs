@@ -132,7 +132,9 @@ impl<S: Stream> Session<'_, S> {
     /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
         // Traffic may have come together with the end of the handshake.
-        self.reader.ended = self.walk().err();
+        if let Err(reason) = self.walk() {
+            return reason;
+        }
         poll_fn(|cx| self.poll(cx)).await
     }
 
