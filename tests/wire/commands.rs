@@ -1,8 +1,6 @@
 //! Commands in traffic: served, ignored and counted, or too bad to go on; never a message, never in one.
 
-use privateer::core::{
-    DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket,
-};
+use privateer::core::{DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket};
 
 use crate::support::raw_peer::{
     COMMAND, MORE, RawPeer, command, frame, long_frame, message, ready,
@@ -36,13 +34,15 @@ async fn commands_of_no_use_are_ignored_and_counted() {
         command("UNKNOWN", &vec![0; 128 * 1024 - 8]),
     ];
     for (count, ignored) in (1..).zip(&ignored) {
-        peer.send(&[&message([b"before"]), &ignored[..], &message([b"after"])].concat()).await;
+        peer.send(&[&message([b"before"]), &ignored[..], &message([b"after"])].concat())
+            .await;
         assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("before"));
         assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("after"));
         assert_eq!(pull.stats().commands_ignored, count);
     }
     // A PONG that nobody asked for is no fault, and nothing to count.
-    peer.send(&[command("PONG", b"stray"), message([b"end"])].concat()).await;
+    peer.send(&[command("PONG", b"stray"), message([b"end"])].concat())
+        .await;
     assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("end"));
     assert_eq!(pull.stats().commands_ignored, ignored.len() as u64);
     assert!(peer.hears_nothing());
@@ -80,7 +80,10 @@ async fn a_short_ping_closes_the_connection() {
         peer.send(&command("PING", ttl)).await;
         peer.expect_end().await;
         let fault = PeerMisbehaved::ShortPing;
-        assert_eq!(watch.disconnected().await.1, DisconnectReason::Misbehaved(fault));
+        assert_eq!(
+            watch.disconnected().await.1,
+            DisconnectReason::Misbehaved(fault)
+        );
     }
     assert_eq!(pull.stats().misbehaved, 2);
 }
@@ -97,7 +100,12 @@ async fn a_ping_between_the_frames_of_a_message_does_not_disturb_it() {
         let frames = [frame(MORE, b"first"), frame(MORE, body), frame(0, b"last")];
         let [first, middle, last] = &frames;
         // In one write, and with a pause at each command.
-        peer.send(&[first, &ping, middle, &ping, last].map(|piece| &piece[..]).concat()).await;
+        peer.send(
+            &[first, &ping, middle, &ping, last]
+                .map(|piece| &piece[..])
+                .concat(),
+        )
+        .await;
         peer.expect(&command("PONG", b"now").repeat(2)).await;
         for piece in [first, middle] {
             peer.send(piece).await;
@@ -107,8 +115,12 @@ async fn a_ping_between_the_frames_of_a_message_does_not_disturb_it() {
         peer.send(last).await;
         for _ in 0..2 {
             let message = soon(pull.recv()).await.unwrap();
-            let expected: Message =
-                [Frame::from("first"), Frame::copy_from_slice(body), Frame::from("last")].into();
+            let expected: Message = [
+                Frame::from("first"),
+                Frame::copy_from_slice(body),
+                Frame::from("last"),
+            ]
+            .into();
             assert!(message == expected);
         }
     }
@@ -135,7 +147,11 @@ async fn a_pong_does_not_stand_between_the_frames_of_our_message() {
     }
     let before = seen.split_last().unwrap().1;
     assert_eq!(before.len() % FRAMES, 0, "{seen:?}");
-    assert!(before.chunks(FRAMES).all(|message| message[FRAMES - 1] == 0));
+    assert!(
+        before
+            .chunks(FRAMES)
+            .all(|message| message[FRAMES - 1] == 0)
+    );
 }
 
 /// A peer that asks and does not listen is read no further, and served when it listens again; others are not held up.
