@@ -1,6 +1,8 @@
 //! Commands in traffic: served, ignored and counted, or too bad to go on; never a message, never in one.
 
-use privateer::core::{DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket};
+use privateer::core::{
+    DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket, SocketOptions,
+};
 
 use crate::support::raw_peer::{
     COMMAND, MORE, RawPeer, command, frame, long_frame, message, ready,
@@ -154,6 +156,26 @@ async fn a_pong_does_not_stand_between_the_frames_of_our_message() {
     );
 }
 
+/// A PING with no context.
+const PING: &[u8] = b"\x04\x07\x04PING\0\0";
+
+/// Sends PINGs and hears nothing, until no more are taken; returns how many octets of them were.
+///
+/// Meanwhile a good peer's messages are received, so that there is time for more.
+async fn ask_until_stuck(deaf: &RawPeer, good: &mut RawPeer, pull: &PullSocket) -> usize {
+    let pings = PING.repeat(10_000);
+    let (mut sent, mut refused) = (0, 0);
+    while refused < 100 {
+        let written = deaf.try_send(&pings[sent % PING.len()..]);
+        sent += written;
+        refused = if written == 0 { refused + 1 } else { 0 };
+        assert!(sent < 1 << 30, "it is read on and on");
+        good.send(&message([b"good"])).await;
+        soon(pull.recv()).await.unwrap();
+    }
+    sent
+}
+
 /// A peer that asks and does not listen is read no further, and served when it listens again; others are not held up.
 #[tokio::test]
 async fn pongs_that_nobody_reads_do_not_pile_up() {
@@ -161,20 +183,24 @@ async fn pongs_that_nobody_reads_do_not_pile_up() {
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut deaf = RawPeer::connect_as(&endpoint, "PUSH").await;
     let mut good = RawPeer::connect_as(&endpoint, "PUSH").await;
-    let ping = command("PING", b"\0\0");
-    let pings = ping.repeat(10_000);
-    let (mut sent, mut refused) = (0, 0);
-    while refused < 100 {
-        let written = deaf.try_send(&pings[sent % ping.len()..]);
-        sent += written;
-        refused = if written == 0 { refused + 1 } else { 0 };
-        assert!(sent < 1 << 30, "it is read on and on");
-        good.send(&message([b"good"])).await;
-        soon(pull.recv()).await.unwrap();
-    }
-    let whole = sent / ping.len();
-    let listening = deaf.read(whole * 7);
-    assert!(listening.await == command("PONG", b"").repeat(whole));
-    deaf.send(&ping[sent % ping.len()..]).await;
+    let sent = ask_until_stuck(&deaf, &mut good, &pull).await;
+    let whole = sent / PING.len();
+    assert!(deaf.read(whole * 7).await == command("PONG", b"").repeat(whole));
+    deaf.send(&PING[sent % PING.len()..]).await;
     deaf.expect(&command("PONG", b"")).await;
+}
+
+/// Such a peer is noticed when it goes, also without heartbeats.
+#[tokio::test]
+async fn a_peer_that_does_not_listen_is_missed_when_it_goes() {
+    let options = SocketOptions::new().heartbeat_interval(None);
+    let pull = PullSocket::with_options(options).unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut watch = Watch(pull.monitor());
+    let deaf = RawPeer::connect_as(&endpoint, "PUSH").await;
+    let mut good = RawPeer::connect_as(&endpoint, "PUSH").await;
+    ask_until_stuck(&deaf, &mut good, &pull).await;
+    drop(deaf);
+    watch.disconnected().await;
+    assert_eq!(pull.stats().peers, 1);
 }

@@ -10,7 +10,7 @@ use crate::support::raw_peer::{RawListener, RawPeer, greeting, message, ready};
 use crate::support::sockets::{Watch, soon, within};
 
 /// Shorter than the default, so that a test can wait for it.
-const LIMIT: Duration = Duration::from_millis(200);
+const LIMIT: Duration = Duration::from_secs(1);
 
 fn impatient() -> SocketOptions {
     SocketOptions::new().handshake_timeout(LIMIT)
