@@ -10,7 +10,14 @@
 //! environment below the target directory, made once by whichever test is first; that takes `python3` with `venv` and
 //! `pip` (Debian: `python3-venv`). Where that is missing, the tests that need it say so on standard error and pass;
 //! with `CI=true` they fail.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
+//!
+//! What is unexpected panics, which fails the test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "what is unexpected here fails a test"
+)]
 
 mod foreign;
 mod libzmq;
@@ -37,12 +44,18 @@ pub fn body(len: usize) -> Vec<u8> {
 /// The message of these frames.
 #[must_use]
 pub fn message<F: AsRef<[u8]>>(frames: impl IntoIterator<Item = F>) -> Message {
-    let frames = frames.into_iter().map(|frame| Frame::copy_from_slice(frame.as_ref()));
+    let frames = frames
+        .into_iter()
+        .map(|frame| Frame::copy_from_slice(frame.as_ref()));
     Message::from_frames(frames.collect()).unwrap()
 }
 
 /// The frames of a message, as peers have them.
 #[must_use]
 pub fn frames(message: &Message) -> Vec<Vec<u8>> {
-    message.frames().iter().map(|frame| frame.to_vec()).collect()
+    message
+        .frames()
+        .iter()
+        .map(|frame| frame.to_vec())
+        .collect()
 }

@@ -15,7 +15,10 @@ async fn a_rep_returns_an_envelope_of_up_to_ten_ids() {
     let dealer = Libzmq::new(SocketType::Dealer);
     dealer.connect(&endpoint).await;
     for ids in 0..=10_u8 {
-        let envelope: Vec<Vec<u8>> = (1..=ids).map(|id| vec![id; usize::from(id)]).chain([vec![]]).collect();
+        let envelope: Vec<Vec<u8>> = (1..=ids)
+            .map(|id| vec![id; usize::from(id)])
+            .chain([vec![]])
+            .collect();
         let with = |body: [&str; 2]| message(envelope.iter().cloned().chain(body.map(Into::into)));
         dealer.send(&with(["re", "quest"])).await;
         assert_eq!(soon(rep.recv()).await.unwrap(), message(["re", "quest"]));
@@ -40,7 +43,9 @@ async fn a_request_without_delimiter_is_dropped() {
 /// K03
 #[tokio::test]
 async fn a_reply_to_a_requester_that_was_killed_is_dropped_and_counted() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let rep = RepSocket::new().unwrap();
     let mut monitor = rep.monitor();
     let endpoint = rep.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
@@ -85,7 +90,9 @@ async fn requests_pass_the_proxies_of_libzmq() {
 async fn requests_of_libzmq_pass_our_router_and_dealer() {
     let rep = Libzmq::new(SocketType::Rep);
     let (router, dealer) = (RouterSocket::new().unwrap(), DealerSocket::new().unwrap());
-    dealer.connect(&*rep.bind("tcp://127.0.0.1:*").await).unwrap();
+    dealer
+        .connect(&*rep.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     rep.echo(None).await;
     let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
     let clients = [Libzmq::new(SocketType::Req), Libzmq::new(SocketType::Req)];
@@ -99,7 +106,10 @@ async fn requests_of_libzmq_pass_our_router_and_dealer() {
     }
     for _ in &clients {
         let (id, reply) = soon(dealer.recv()).await.unwrap().split_first();
-        router.send(&RoutingId::from_frame(id), reply.unwrap()).await.unwrap();
+        router
+            .send(&RoutingId::from_frame(id), reply.unwrap())
+            .await
+            .unwrap();
     }
     for (index, client) in clients.iter().enumerate() {
         assert_eq!(client.recv().await, message([index.to_string()]));

@@ -22,7 +22,9 @@ macro_rules! illegal_pairs {
 /// W06
 #[tokio::test]
 async fn a_binder_of_the_wrong_type_is_reported_and_tried_again() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     macro_rules! refused {
         ($ours:ident, [$($theirs:ident),*]) => { $(
             let theirs = Pyzmq::new(&python, SocketType::$theirs);
@@ -42,7 +44,9 @@ async fn a_binder_of_the_wrong_type_is_reported_and_tried_again() {
 /// W06
 #[tokio::test]
 async fn a_connecter_of_the_wrong_type_is_refused_and_reported() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     macro_rules! refused {
         ($ours:ident, [$($theirs:ident),*]) => { $(
             let theirs = Pyzmq::new(&python, SocketType::$theirs);
@@ -76,13 +80,19 @@ async fn a_refused_connecter_does_no_harm_to_the_next() {
 /// W07
 #[tokio::test]
 async fn metadata_reaches_the_application_both_ways() {
-    let Some(python) = Python::ready() else { return };
-    let options = SocketOptions::new().property("X-Ours", "our value").unwrap();
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let options = SocketOptions::new()
+        .property("X-Ours", "our value")
+        .unwrap();
     let ours = DealerSocket::with_options(options).unwrap();
     let theirs = Pyzmq::new(&python, SocketType::Dealer);
     // ZMQ_METADATA, a draft that has a number only.
     theirs.set("95", "X-Theirs:their value").await;
-    theirs.connect(&ours.bind("tcp://127.0.0.1:*").await.unwrap().to_string()).await;
+    theirs
+        .connect(&ours.bind("tcp://127.0.0.1:*").await.unwrap().to_string())
+        .await;
 
     theirs.send(["to us"]).await;
     let (peer, _) = soon(ours.recv_from()).await.unwrap();
@@ -91,18 +101,27 @@ async fn metadata_reaches_the_application_both_ways() {
     assert_eq!(peer.property("X-Ours"), None);
     ours.send("to them").await.unwrap();
     theirs.recv().await;
-    assert_eq!(theirs.property("X-Ours").await.as_deref(), Some("our value"));
-    assert_eq!(theirs.property("Socket-Type").await.as_deref(), Some("DEALER"));
+    assert_eq!(
+        theirs.property("X-Ours").await.as_deref(),
+        Some("our value")
+    );
+    assert_eq!(
+        theirs.property("Socket-Type").await.as_deref(),
+        Some("DEALER")
+    );
     assert_eq!(theirs.property("X-Theirs").await, None);
 }
 
 /// W07
 #[tokio::test]
 async fn libzmq_reads_our_metadata() {
-    let options = SocketOptions::new().property("X-Ours", "our value").unwrap();
+    let options = SocketOptions::new()
+        .property("X-Ours", "our value")
+        .unwrap();
     let push = PushSocket::with_options(options).unwrap();
     let pull = Libzmq::new(SocketType::Pull);
-    push.connect(&*pull.bind("tcp://127.0.0.1:*").await).unwrap();
+    push.connect(&*pull.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     push.send("message").await.unwrap();
     let property = pull.run(|socket| {
         let mut message = socket.recv_msg(0).unwrap();
@@ -118,7 +137,9 @@ async fn a_peer_is_known_by_its_type_and_routing_id() {
     let mut monitor = router.monitor();
     let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
     let dealer = Libzmq::new(SocketType::Dealer);
-    dealer.run(|socket| socket.set_identity(b"their name").unwrap()).await;
+    dealer
+        .run(|socket| socket.set_identity(b"their name").unwrap())
+        .await;
     dealer.connect(&endpoint).await;
     let peer = connected(&mut monitor).await;
     assert_eq!(peer.socket_type(), SocketType::Dealer);
@@ -133,6 +154,12 @@ async fn refused(monitor: &mut Monitor) {
         _ => None,
     });
     let reason = reason.await;
-    let wrong_type = matches!(&reason, HandshakeFailure::Protocol(HandshakeError::SocketType { .. }));
-    assert!(wrong_type || reason == HandshakeFailure::ClosedByPeer, "{reason:?}");
+    let wrong_type = matches!(
+        &reason,
+        HandshakeFailure::Protocol(HandshakeError::SocketType { .. })
+    );
+    assert!(
+        wrong_type || reason == HandshakeFailure::ClosedByPeer,
+        "{reason:?}"
+    );
 }

@@ -9,17 +9,21 @@ use privateer_core::{
 use privateer_interop::{Libzmq, Python, Pyzmq, connected, disconnected, event, message, soon};
 use tokio::time::{Instant, timeout};
 
-/// How often a PING is sent here; a peer that takes three times as long is given up.
+/// How often a PING is sent here.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// How long a connection is watched.
-const WATCH: Duration = Duration::from_secs(1);
+/// How long a peer may take to answer it.
+const TIMEOUT: Duration = Duration::from_millis(600);
+/// How long a connection is watched: a peer that answers nothing is given up before.
+const WATCH: Duration = Duration::from_millis(1200);
 
 fn no_heartbeats() -> SocketOptions {
     SocketOptions::new().heartbeat_interval(None)
 }
 
 fn heartbeats() -> SocketOptions {
-    SocketOptions::new().heartbeat_interval(Some(INTERVAL)).heartbeat_timeout(3 * INTERVAL)
+    SocketOptions::new()
+        .heartbeat_interval(Some(INTERVAL))
+        .heartbeat_timeout(TIMEOUT)
 }
 
 /// W17, W16: silence, with our heartbeats off and on, over all types.
@@ -33,7 +37,8 @@ async fn libzmq_with_heartbeats_stays_connected_in_silence() {
                 let ours = $ours::with_options(options).unwrap();
                 let mut monitor = ours.monitor();
                 let theirs = with_heartbeats(SocketType::$theirs).await;
-                ours.connect(&*theirs.bind("tcp://127.0.0.1:*").await).unwrap();
+                ours.connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+                    .unwrap();
                 connected(&mut monitor).await;
                 watched.push(monitor);
                 kept.push(Box::new((ours, theirs)));
@@ -60,10 +65,12 @@ async fn libzmq_with_heartbeats_stays_connected_in_traffic() {
         let dealer = DealerSocket::with_options(options).unwrap();
         let mut monitor = dealer.monitor();
         let theirs = with_heartbeats(SocketType::Dealer).await;
-        dealer.connect(&*theirs.bind("tcp://127.0.0.1:*").await).unwrap();
+        dealer
+            .connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+            .unwrap();
         connected(&mut monitor).await;
         theirs.echo(None).await;
-        let until = Instant::now() + WATCH / 2;
+        let until = Instant::now() + WATCH;
         while Instant::now() < until {
             let sent = message([vec![1; 100], vec![2; 10_000], vec![3; 100_000]]);
             dealer.send(sent.clone()).await.unwrap();
@@ -76,7 +83,9 @@ async fn libzmq_with_heartbeats_stays_connected_in_traffic() {
 /// W18
 #[tokio::test]
 async fn a_stopped_peer_is_given_up_and_found_again() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let mut theirs = Pyzmq::new(&python, SocketType::Router);
     let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
     let options = heartbeats().reconnect_interval_max(Duration::from_millis(100));
@@ -97,7 +106,9 @@ async fn a_stopped_peer_is_given_up_and_found_again() {
 /// W18: the other way round, it is the stopped peer that connects.
 #[tokio::test]
 async fn a_connecter_that_comes_back_is_a_new_peer() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let mut theirs = Pyzmq::new(&python, SocketType::Dealer);
     theirs.set("ROUTING_ID", "their name").await;
     let router = RouterSocket::with_options(heartbeats()).unwrap();
@@ -108,20 +119,29 @@ async fn a_connecter_that_comes_back_is_a_new_peer() {
 
     theirs.process().stop();
     let (lost, reason) = disconnected(&mut monitor).await;
-    assert_eq!((lost, reason), (first.clone(), DisconnectReason::HeartbeatTimeout));
+    assert_eq!(
+        (lost, reason),
+        (first.clone(), DisconnectReason::HeartbeatTimeout)
+    );
     assert!(router.try_send(&first, "nobody is there").is_err());
     theirs.process().resume();
     let second = connected(&mut monitor).await;
     assert_eq!(second.routing_id(), first.routing_id());
-    router.send(second.routing_id(), "welcome back").await.unwrap();
+    router
+        .send(second.routing_id(), "welcome back")
+        .await
+        .unwrap();
     assert_eq!(theirs.recv().await, message(["welcome back"]));
 }
 
 async fn with_heartbeats(kind: SocketType) -> Libzmq {
     let socket = Libzmq::new(kind);
-    let interval = i32::try_from(INTERVAL.as_millis()).unwrap();
-    socket.run(move |socket| socket.set_heartbeat_ivl(interval).unwrap()).await;
-    socket.run(move |socket| socket.set_heartbeat_timeout(3 * interval).unwrap()).await;
+    let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap();
+    let prepare = move |socket: &zmq::Socket| {
+        socket.set_heartbeat_ivl(milliseconds(INTERVAL))?;
+        socket.set_heartbeat_timeout(milliseconds(TIMEOUT))
+    };
+    socket.run(prepare).await.unwrap();
     socket
 }
 

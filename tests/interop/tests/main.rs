@@ -1,12 +1,19 @@
 //! Interoperability with libzmq and pyzmq. Each test names the rule that it checks.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what is unexpected here fails a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what is unexpected here fails a test"
+)]
 
+mod endings;
 mod envelopes;
 mod fairness;
 mod handshake;
 mod heartbeats;
+mod marks;
 mod pair;
 mod pipeline;
+mod reconnect;
 mod requests;
 mod routers;
 mod table;

@@ -14,7 +14,9 @@ const MESSAGES: usize = 3000;
 /// K15
 #[tokio::test]
 async fn a_killed_puller_leaves_the_others_whole_messages_in_order() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let push = PushSocket::new().unwrap();
     let mut monitor = push.monitor();
     let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
@@ -44,7 +46,9 @@ async fn a_killed_puller_leaves_the_others_whole_messages_in_order() {
 /// K15: an endpoint that we connect to keeps its messages until its peer is back, and sends none of them twice.
 #[tokio::test]
 async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twice() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let options = SocketOptions::new()
         .send_hwm(NonZeroUsize::new(100))
         .reconnect_interval_max(Duration::from_millis(100));
@@ -91,7 +95,9 @@ async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twi
 /// K15
 #[tokio::test]
 async fn a_stopped_puller_is_passed_over_and_gets_its_messages_later() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let options = SocketOptions::new().send_hwm(NonZeroUsize::new(5));
     let push = PushSocket::with_options(options).unwrap();
     let mut monitor = push.monitor();

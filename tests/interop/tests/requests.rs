@@ -17,9 +17,15 @@ const REQUESTS: usize = 500;
 /// K01
 #[tokio::test]
 async fn correlated_requests_of_pyzmq_are_answered_by_our_rep() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let rep = RepSocket::new().unwrap();
-    let theirs = correlated(&python, &rep.bind("tcp://127.0.0.1:*").await.unwrap().to_string()).await;
+    let theirs = correlated(
+        &python,
+        &rep.bind("tcp://127.0.0.1:*").await.unwrap().to_string(),
+    )
+    .await;
     for number in 0..10 {
         let request = message([format!("request {number}"), "of two frames".to_owned()]);
         theirs.send(&request).await;
@@ -32,7 +38,9 @@ async fn correlated_requests_of_pyzmq_are_answered_by_our_rep() {
 /// K01
 #[tokio::test]
 async fn correlated_requests_of_pyzmq_are_answered_by_our_router_with_their_envelope() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let router = RouterSocket::new().unwrap();
     let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
     let theirs = correlated(&python, &endpoint).await;
@@ -46,13 +54,19 @@ async fn correlated_requests_of_pyzmq_are_answered_by_our_router_with_their_enve
         router.send(&peer, request).await.unwrap();
         assert_eq!(theirs.recv().await, message([number.to_string()]));
     }
-    assert!(ids.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{ids:?}");
+    assert!(
+        ids.windows(2)
+            .all(|pair| pair[1] == pair[0].wrapping_add(1)),
+        "{ids:?}"
+    );
 }
 
 /// K01
 #[tokio::test]
 async fn a_late_reply_of_our_router_is_no_reply_to_pyzmqs_next_request() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let router = RouterSocket::new().unwrap();
     let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
     let theirs = correlated(&python, &endpoint).await;
@@ -67,25 +81,35 @@ async fn a_late_reply_of_our_router_is_no_reply_to_pyzmqs_next_request() {
 
 /// K01
 #[tokio::test]
-async fn our_requests_are_answered_by_a_rep_and_a_router_of_libzmq() {
-    let rep = Libzmq::new(SocketType::Rep);
-    let req = ReqSocket::new().unwrap();
-    req.connect(&*rep.bind("tcp://127.0.0.1:*").await).unwrap();
-    rep.echo(None).await;
-    for number in 0..10 {
-        let request = message([format!("request {number}"), String::new()]);
-        assert_eq!(soon(req.request(request.clone())).await.unwrap(), request);
+async fn our_requests_are_answered_by_a_rep_of_libzmq() {
+    for options in [SocketOptions::new(), SocketOptions::new().req_lockstep()] {
+        let rep = Libzmq::new(SocketType::Rep);
+        let req = ReqSocket::with_options(options).unwrap();
+        req.connect(&*rep.bind("tcp://127.0.0.1:*").await).unwrap();
+        rep.echo(None).await;
+        for number in 0..10 {
+            let request = message([format!("request {number}"), String::new()]);
+            assert_eq!(soon(req.request(request.clone())).await.unwrap(), request);
+        }
     }
+}
 
+/// K01
+#[tokio::test]
+async fn our_requests_are_answered_by_a_router_of_libzmq() {
     let router = Libzmq::new(SocketType::Router);
     let req = ReqSocket::new().unwrap();
-    req.connect(&*router.bind("tcp://127.0.0.1:*").await).unwrap();
+    req.connect(&*router.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     for number in 0..10 {
         let request = number.to_string();
         req.send(request.clone()).await.unwrap();
         // Plain, since some ROUTER programs reject a frame before the delimiter.
         let received = router.recv().await;
-        assert_eq!(received.frames()[1..], [Frame::empty(), Frame::from(request.clone())]);
+        assert_eq!(
+            received.frames()[1..],
+            [Frame::empty(), Frame::from(request.clone())]
+        );
         router.send(&received).await;
         assert_eq!(soon(req.recv()).await.unwrap(), message([request]));
     }
@@ -94,7 +118,9 @@ async fn our_requests_are_answered_by_a_rep_and_a_router_of_libzmq() {
 /// K01
 #[tokio::test]
 async fn a_late_reply_of_a_rep_is_dropped() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let rep = Pyzmq::new(&python, SocketType::Rep);
     let req = ReqSocket::new().unwrap();
     req.connect(&*rep.bind("tcp://127.0.0.1:*").await).unwrap();
@@ -111,11 +137,14 @@ async fn a_late_reply_of_a_rep_is_dropped() {
 /// K01: a ROUTER's reply carries nothing that tells which request it is for.
 #[tokio::test]
 async fn a_late_reply_of_a_router_cannot_arrive() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let router = Pyzmq::new(&python, SocketType::Router);
     let req = ReqSocket::new().unwrap();
     let mut monitor = req.monitor();
-    req.connect(&*router.bind("tcp://127.0.0.1:*").await).unwrap();
+    req.connect(&*router.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     req.send("first").await.unwrap();
     let first = router.recv().await;
     req.send("second").await.unwrap();
@@ -131,12 +160,16 @@ async fn a_late_reply_of_a_router_cannot_arrive() {
 /// K01
 #[tokio::test]
 async fn a_reply_of_a_peer_that_was_not_asked_is_dropped() {
-    let routers = [Libzmq::new(SocketType::Router), Libzmq::new(SocketType::Router)];
+    let routers = [
+        Libzmq::new(SocketType::Router),
+        Libzmq::new(SocketType::Router),
+    ];
     let id = RoutingId::new("asker").unwrap();
     let req = ReqSocket::with_options(SocketOptions::new().routing_id(id)).unwrap();
     let mut monitor = req.monitor();
     for router in &routers {
-        req.connect(&*router.bind("tcp://127.0.0.1:*").await).unwrap();
+        req.connect(&*router.bind("tcp://127.0.0.1:*").await)
+            .unwrap();
         connected(&mut monitor).await;
     }
     // One request for each, so that both know the asker.
@@ -166,26 +199,36 @@ async fn a_reply_without_delimiter_ends_the_connection() {
     let router = Libzmq::new(SocketType::Router);
     let req = ReqSocket::new().unwrap();
     let mut monitor = req.monitor();
-    req.connect(&*router.bind("tcp://127.0.0.1:*").await).unwrap();
+    req.connect(&*router.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     let requested = tokio::spawn(async move { req.request("request").await });
     let asked = router.recv().await;
     router.send([&*asked[0], b"no delimiter"]).await;
     let (_, reason) = disconnected(&mut monitor).await;
-    assert_eq!(reason, DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter));
+    assert_eq!(
+        reason,
+        DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter)
+    );
     // The request goes again, on another connection.
     let asked = router.recv().await;
     router.send(&asked).await;
-    assert_eq!(soon(requested).await.unwrap().unwrap(), message(["request"]));
+    assert_eq!(
+        soon(requested).await.unwrap().unwrap(),
+        message(["request"])
+    );
 }
 
 /// K02
 #[tokio::test]
 async fn a_request_goes_to_the_next_server_when_its_server_is_killed() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let req = ReqSocket::new().unwrap();
     let mut monitor = req.monitor();
     let mut server = Pyzmq::new(&python, SocketType::Rep);
-    req.connect(&*server.bind("tcp://127.0.0.1:*").await).unwrap();
+    req.connect(&*server.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
     connected(&mut monitor).await;
     req.send("request").await.unwrap();
     assert_eq!(server.recv().await, message(["request"]));
@@ -202,7 +245,9 @@ async fn a_request_goes_to_the_next_server_when_its_server_is_killed() {
 /// K02
 #[tokio::test]
 async fn all_requests_complete_while_their_server_dies_and_comes_back() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let mut server = Program::start(&python, "rep.py", &["tcp://127.0.0.1:*"]);
     let endpoint = server.listening().await;
     let options = SocketOptions::new()
@@ -223,7 +268,12 @@ async fn all_requests_complete_while_their_server_dies_and_comes_back() {
     });
     for death in 1..10 {
         let reached = |answered: &usize| *answered >= requests * death / 10;
-        within(DEADLINE * u32::try_from(scale()).unwrap(), progress.wait_for(reached)).await.unwrap();
+        within(
+            DEADLINE * u32::try_from(scale()).unwrap(),
+            progress.wait_for(reached),
+        )
+        .await
+        .unwrap();
         server.kill().await;
         server = Program::start(&python, "rep.py", &[&*endpoint]);
         assert_eq!(server.listening().await, endpoint);

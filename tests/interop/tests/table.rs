@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use privateer_core::{
-    DealerSocket, Endpoint, Frame, Message, PairSocket, Peer, PullSocket, PushSocket, RepSocket,
-    ReqSocket, PeerEvent, RouterSocket, SocketOptions, SocketType,
+    DealerSocket, Endpoint, Frame, Message, PairSocket, Peer, PeerEvent, PullSocket, PushSocket,
+    RepSocket, ReqSocket, RouterSocket, SocketOptions, SocketType,
 };
 use privateer_interop::{Foreign, Library, Python, Role, body, message, soon};
 
@@ -40,7 +40,9 @@ async fn every_pair_of_types_exchanges_messages_with_libzmq() {
 /// W04, W10, K03
 #[tokio::test]
 async fn every_pair_of_types_exchanges_messages_with_pyzmq() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     table(&Library::Pyzmq(python)).await;
 }
 
@@ -49,7 +51,14 @@ async fn every_pair_of_types_exchanges_messages_with_pyzmq() {
 async fn a_frame_of_100_mib_passes_both_ways() {
     for library in Library::all() {
         let messages = [Message::from(body(HUGE))];
-        converse(&library, (Dealer, Router), Role::Bind, "tcp://127.0.0.1:*", &messages).await;
+        converse(
+            &library,
+            (Dealer, Router),
+            Role::Bind,
+            "tcp://127.0.0.1:*",
+            &messages,
+        )
+        .await;
     }
 }
 
@@ -62,7 +71,11 @@ async fn table(library: &Library) {
                 let endpoint = match transport {
                     "tcp" => "tcp://127.0.0.1:*".to_owned(),
                     "ipc" => format!("ipc://{}/{}", directory.path().display(), unique()),
-                    _ => format!("ipc://@privateer-interop-{}-{}", std::process::id(), unique()),
+                    _ => format!(
+                        "ipc://@privateer-interop-{}-{}",
+                        std::process::id(),
+                        unique()
+                    ),
                 };
                 converse(library, pair, role, &endpoint, &messages).await;
             }
@@ -100,12 +113,17 @@ async fn converse(
     };
     if let Speaker::Push { pull, .. } = &speaker {
         // A second connection, from their PUSH to our PULL, the same way round.
-        let second = if endpoint.starts_with("tcp") { endpoint.to_owned() } else { format!("{endpoint}-back") };
+        let second = if endpoint.starts_with("tcp") {
+            endpoint.to_owned()
+        } else {
+            format!("{endpoint}-back")
+        };
         if role == Role::Bind {
             let endpoint = pull.bind(&*second).await.unwrap();
             echo.forward(Role::Connect, &endpoint.to_string()).await;
         } else {
-            pull.connect(&*echo.forward(Role::Bind, &second).await).unwrap();
+            pull.connect(&*echo.forward(Role::Bind, &second).await)
+                .unwrap();
         }
     } else {
         echo.echo(first).await;
@@ -117,7 +135,11 @@ async fn converse(
     for message in messages {
         soon(speaker.send(peer.as_ref(), message.clone())).await;
         let echoed = soon(speaker.recv()).await;
-        assert!(echoed == *message, "{ours} {role:?} with {theirs} over {endpoint}: {} bytes", message.byte_len());
+        assert!(
+            echoed == *message,
+            "{ours} {role:?} with {theirs} over {endpoint}: {} bytes",
+            message.byte_len()
+        );
     }
 }
 
@@ -134,10 +156,19 @@ async fn join(ours: &Speaker, theirs: &Foreign, role: Role, endpoint: &str) {
 /// Our side of a conversation, which knows what an envelope its peer needs.
 enum Speaker {
     Pair(PairSocket),
-    Push { push: PushSocket, pull: PullSocket },
+    Push {
+        push: PushSocket,
+        pull: PullSocket,
+    },
     /// `envelope` is whether each message begins with an empty frame.
-    Dealer { dealer: DealerSocket, envelope: bool },
-    Router { router: RouterSocket, envelope: bool },
+    Dealer {
+        dealer: DealerSocket,
+        envelope: bool,
+    },
+    Router {
+        router: RouterSocket,
+        envelope: bool,
+    },
     Req(ReqSocket),
     Rep(RepSocket),
 }
@@ -191,7 +222,9 @@ impl Speaker {
 
     /// Whom a ROUTER talks to: the first peer that is there.
     async fn peer(&self) -> Option<Peer> {
-        let Self::Router { router, .. } = self else { return None };
+        let Self::Router { router, .. } = self else {
+            return None;
+        };
         match soon(router.recv_event()).await.unwrap() {
             PeerEvent::Up(peer) => Some(peer),
             other => panic!("before a peer came {other:?}"),
@@ -216,12 +249,14 @@ impl Speaker {
         match self {
             Self::Pair(socket) => socket.recv().await,
             Self::Push { pull, .. } => pull.recv().await,
-            Self::Dealer { dealer, envelope } => {
-                dealer.recv().await.map(|message| unwrap(message, *envelope))
-            }
-            Self::Router { router, envelope } => {
-                router.recv().await.map(|(_, message)| unwrap(message, *envelope))
-            }
+            Self::Dealer { dealer, envelope } => dealer
+                .recv()
+                .await
+                .map(|message| unwrap(message, *envelope)),
+            Self::Router { router, envelope } => router
+                .recv()
+                .await
+                .map(|(_, message)| unwrap(message, *envelope)),
             Self::Req(socket) => socket.recv().await,
             Self::Rep(socket) => socket.recv().await,
         }
