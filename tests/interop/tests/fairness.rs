@@ -120,21 +120,26 @@ impl Peers {
         Self { sockets, endpoints }
     }
 
-    /// What each has received, in order; a REP answers, so that it may receive again.
+    /// What each has received, in order.
     async fn received(&self) -> Vec<Vec<String>> {
         let mut all = Vec::new();
         for socket in &self.sockets {
-            let mut received = Vec::new();
-            for _ in 0..EACH {
-                let message = socket.recv().await;
-                if message.len() == 1 {
-                    socket.send(&message).await;
-                }
-                let last = message.into_frames().pop().unwrap();
-                received.push(String::from_utf8(last.to_vec()).unwrap());
-            }
-            all.push(received);
+            all.push(received(socket).await);
         }
         all
     }
+}
+
+/// What one has received; a REP answers, so that it may receive again.
+async fn received(socket: &Libzmq) -> Vec<String> {
+    let mut received = Vec::new();
+    for _ in 0..EACH {
+        let message = socket.recv().await;
+        if message.len() == 1 {
+            socket.send(&message).await;
+        }
+        let last = message.into_frames().pop().unwrap();
+        received.push(String::from_utf8(last.to_vec()).unwrap());
+    }
+    received
 }

@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{Message, PushSocket, SocketOptions};
-use privateer_interop::{Program, Python, body, connected, disconnected, message, soon, until};
+use privateer_interop::{
+    Program, Python, body, connected, disconnected, message, soon, until, vacant,
+};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -57,7 +59,7 @@ async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twi
     let mut readers = Vec::new();
     let mut endpoints = Vec::new();
     for kill_after in [None, Some(MESSAGES / 10)] {
-        let mut puller = Program::start(&python, "pull.py", &["bind", "tcp://127.0.0.1:*"]);
+        let mut puller = Program::start(&python, "pull.py", &["bind", &vacant()]);
         let endpoint = puller.listening().await;
         push.connect(&*endpoint).unwrap();
         connected(&mut monitor).await;
