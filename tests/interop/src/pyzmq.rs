@@ -82,12 +82,12 @@ impl Pyzmq {
         crate::message(frames.as_array().unwrap().iter().map(bytes))
     }
 
-    /// Whether no message is there now.
+    /// Whether no message comes for a moment.
     ///
     /// # Panics
     /// Panics if the process is gone.
     pub async fn has_nothing(&self) -> bool {
-        self.ask(json!({"poll": 0})).await == 0
+        self.ask(json!({"poll": 100})).await == 0
     }
 
     /// A property of the connection that the last message came from (`zmq_msg_gets`).

@@ -6,7 +6,11 @@
 )]
 
 mod envelopes;
+mod fairness;
 mod handshake;
 mod heartbeats;
+mod pair;
+mod pipeline;
 mod requests;
+mod routers;
 mod table;
