@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use privateer::core::{DisconnectReason, PullSocket, SocketOptions};
+use privateer::core::{DisconnectReason, PullSocket, PushSocket, SocketOptions};
 
 use crate::support::raw_peer::{RawPeer, command, greeting, long_header, message, ready};
 use crate::support::sockets::{Watch, soon};
@@ -124,4 +124,30 @@ async fn a_peer_that_is_not_read_is_not_given_up() {
     for _ in 0..MESSAGES {
         assert_eq!(soon(pull.recv()).await.unwrap()[0].len(), 1024);
     }
+}
+
+/// Our timeout runs from when the PING was written: a peer that is still busy with what we sent before is not given up.
+#[tokio::test]
+async fn a_peer_that_has_not_got_the_ping_is_not_given_up() {
+    const LARGE: usize = 32 << 20;
+    let push = PushSocket::with_options(options(INTERVAL)).unwrap();
+    let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut watch = Watch(push.monitor());
+    let mut busy = RawPeer::connect_as(&endpoint, "PULL").await;
+    let waits = watch.connected().await;
+    // More than the kernel takes, in one message, so that the PING has to wait.
+    soon(push.send(vec![7; LARGE])).await.unwrap();
+    for _ in 0..3 {
+        let _raw = RawPeer::connect_as(&endpoint, "PULL").await;
+        let silent = watch.connected().await;
+        let (lost, reason) = watch.disconnected().await;
+        assert_eq!(
+            (lost.id(), reason),
+            (silent.id(), DisconnectReason::HeartbeatTimeout)
+        );
+    }
+    busy.expect(&long_header(0, LARGE as u64)).await;
+    busy.read(LARGE).await;
+    busy.expect(PING).await;
+    assert_eq!(watch.disconnected().await.0.id(), waits.id());
 }
