@@ -1,6 +1,8 @@
 //! A tcp relay that cuts its connections at a chosen octet.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub(crate) struct Relay {
     address: SocketAddr,
     task: JoinHandle<()>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -20,6 +23,8 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = server.strip_prefix("tcp://").unwrap().to_owned();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
         let task = tokio::spawn(async move {
             // Dropped with the task, so that no connection outlives the relay.
             let mut connections = JoinSet::new();
@@ -27,6 +32,7 @@ impl Relay {
                 let Ok((client, _)) = listener.accept().await else {
                     return;
                 };
+                count.fetch_add(1, Ordering::Relaxed);
                 let server = server.clone();
                 connections.spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
@@ -35,7 +41,16 @@ impl Relay {
                 });
             }
         });
-        Self { address, task }
+        Self {
+            address,
+            task,
+            accepted,
+        }
+    }
+
+    /// How many connections it has carried.
+    pub(crate) fn carried(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Where to connect.

@@ -48,8 +48,6 @@ pub(crate) struct Reader {
     inbound: Arc<Pipe>,
     /// Scratch for segments between the two.
     segments: VecDeque<Segment>,
-    /// Nothing more will be read; whole messages may still wait for room.
-    ended: Option<DisconnectReason>,
 }
 
 /// From the outbound pipe to the stream.
@@ -76,7 +74,6 @@ impl Reader {
             traffic,
             inbound,
             segments: VecDeque::new(),
-            ended: None,
         }
     }
 }
@@ -97,7 +94,8 @@ impl Reader {
 }
 
 impl Drop for Reader {
-    /// What was received stays readable, however the connection ends; it is one read buffer at most.
+    /// What was received stays readable, however the connection ends: what had no room yet, one read buffer at most, goes
+    /// past the marks, so that the peer need not wait until somebody receives.
     fn drop(&mut self) {
         if self.traffic.has_messages() {
             self.traffic.take(usize::MAX, &mut self.segments);
@@ -134,7 +132,9 @@ impl<S: Stream> Session<'_, S> {
     /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
         // Traffic may have come together with the end of the handshake.
-        self.reader.ended = self.walk().err();
+        if let Err(reason) = self.walk() {
+            return reason;
+        }
         poll_fn(|cx| self.poll(cx)).await
     }
 
@@ -147,6 +147,9 @@ impl<S: Stream> Session<'_, S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.failed = true;
+            if self.writer.resumes_reading {
+                cx.waker().wake_by_ref();
+            }
         }
         if timer.is_ready() { timer } else { read }
     }
@@ -155,23 +158,17 @@ impl<S: Stream> Session<'_, S> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
         loop {
             let full = !self.reader.publish(cx.waker());
-            if let Some(reason) = self.reader.ended {
-                // What was received stays readable after a loss.
-                return if full {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(reason)
-                };
-            }
             if full && self.reader.traffic.is_full() {
                 self.suspend();
                 return Poll::Pending;
             }
-            if self.writer.control.len() >= CONTROL_MAX {
+            if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
-            self.reader.ended = ready!(self.read_once(cx)).err();
+            if let Err(reason) = ready!(self.read_once(cx)) {
+                return Poll::Ready(reason);
+            }
         }
     }
 
@@ -261,6 +258,10 @@ impl<S: Stream> Session<'_, S> {
         let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
             return Poll::Pending;
         };
+        // An answer makes the next PING due before the time at which the peer would have been given up.
+        if timer.deadline() > heartbeat.next() {
+            timer.as_mut().reset(heartbeat.next());
+        }
         while timer.as_mut().poll(cx).is_ready() {
             match heartbeat.due(Instant::now()) {
                 Due::Nothing => {}

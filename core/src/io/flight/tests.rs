@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use super::*;
 use crate::arbitrary::{body, messages};
 use crate::decode::Decoder;
-use crate::pipe::{Limits, Pipe, PipeCounts};
+use crate::pipe::{Limits, Pipe, PipeCounts, Taken};
 use crate::{Frame, Message};
 
 /// An outbound pipe, the flight that it feeds, and what the peer has got of it.
@@ -65,7 +65,7 @@ impl Sender {
     /// One write of a part of what it is offered; more is taken from the pipe first if nothing is left.
     fn write(&mut self, part: impl Fn(usize) -> usize, to_boundary: bool) {
         if self.flight.is_empty() {
-            self.pipe.take(&mut self.flight.segments, (0, 0), None);
+            self.refill();
         }
         let offer = self.offer(to_boundary);
         if to_boundary && self.flight.at_boundary() {
@@ -107,10 +107,20 @@ impl Sender {
         self.wire.clear();
     }
 
+    /// Messages and bytes whose credit has not returned.
+    fn queued(&self) -> (usize, usize) {
+        let counts = self.pipe.counts();
+        (counts.queued, counts.queued_bytes)
+    }
+
     fn write_all(&mut self) {
-        while self.pipe.counts().queued > 0 {
+        while !self.flight.is_empty() || self.refill() {
             self.write(|offered| offered, false);
         }
+    }
+
+    fn refill(&mut self) -> bool {
+        self.pipe.take(&mut self.flight.segments, (0, 0), None) == Taken::Some
     }
 }
 
@@ -165,8 +175,7 @@ proptest! {
         sender.write_all();
         sender.lose();
         prop_assert!(sender.delivered == sent);
-        let counts = sender.pipe.counts();
-        prop_assert_eq!((counts.queued, counts.queued_bytes), (0, 0));
+        prop_assert_eq!(sender.queued(), (0, 0));
     }
 }
 
@@ -177,7 +186,7 @@ fn three_segments() -> Sender {
     for message in ["a".into(), "b".into(), Message::from(large), "c".into()] {
         sender.publish(&message);
     }
-    sender.pipe.take(&mut sender.flight.segments, (0, 0), None);
+    sender.refill();
     assert_eq!(sender.flight.segments.len(), 3);
     sender
 }
@@ -192,13 +201,10 @@ fn what_goes_again_starts_at_the_first_message_that_was_not_wholly_written() {
         let begins = whole(&all[..written]).1;
         sender.lose();
         assert!(sender.offer(false) == all[begins..], "written {written}");
-        let PipeCounts {
-            queued,
-            queued_bytes,
-            ..
-        } = sender.pipe.counts();
         let left = (4 - sender.delivered.len(), all.len() - begins);
-        assert_eq!((queued, queued_bytes), left, "written {written}");
+        assert_eq!(sender.queued(), left, "written {written}");
+        sender.write_all();
+        assert_eq!(sender.queued(), (0, 0), "written {written}");
     }
 }
 
@@ -235,7 +241,7 @@ fn a_write_to_the_boundary_ends_with_the_first_segment_that_does() {
     for message in [Message::from(body(9000, 2)), "later".into()] {
         sender.publish(&message);
     }
-    sender.pipe.take(&mut sender.flight.segments, (0, 0), None);
+    sender.refill();
     assert_eq!(sender.offer(true).len(), 9 + 9000);
     sender.write(|_| 10, false);
     assert!(!sender.flight.at_boundary());
@@ -249,7 +255,7 @@ fn a_write_of_many_segments_is_bounded() {
     for _ in 0..SLICES {
         sender.publish(&Message::from(body(9000, 3)));
     }
-    sender.pipe.take(&mut sender.flight.segments, (0, 0), None);
+    sender.refill();
     assert_eq!(sender.flight.segments.len(), 2 * SLICES);
     assert_eq!(sender.offer(false).len(), SLICES / 2 * 9009);
     sender.write_all();

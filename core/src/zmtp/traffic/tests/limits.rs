@@ -80,6 +80,24 @@ fn the_frames_of_a_message_are_limited_together() {
     assert_eq!(fault_of(&messages, Some(100)), None);
 }
 
+/// Frames that are read into a buffer of their own count as others do.
+#[test]
+fn large_frames_of_a_message_are_limited_together() {
+    let size = 2 * LARGE_BODY;
+    let frame = [header(1, size as u64), vec![7; size]].concat();
+    let mut driver = Driver::new(&[], Some(size as u64));
+    for _ in 0..4 {
+        driver.read(&frame);
+        assert_eq!(driver.fault, None);
+    }
+    driver.read(b"\0\x01");
+    let limit = 4 * size as u64;
+    assert_eq!(
+        driver.fault,
+        Some(PeerMisbehaved::MessageTooLarge { limit })
+    );
+}
+
 /// Frames cost memory beside their bodies, so that many empty ones are refused too.
 #[test]
 fn a_message_has_a_limited_number_of_frames() {
