@@ -35,12 +35,20 @@ fn hello_prints_what_the_introduction_shows() {
 fn majordomo_prints_what_its_chapter_shows() {
     let mut broker = Program::start("mdbroker", &["--bind", "tcp://127.0.0.1:*"]);
     let endpoint = broker.endpoint();
-    let absent = Program::start("mmi", &["--broker", &endpoint, "service", "echo"]).output();
-    compare("src/majordomo.md", "mmi", &absent);
     let _worker = Program::start("mdworker", &["--broker", &endpoint]);
-    let client = ["--broker", &endpoint, "--requests", "1000", "--in-flight", "8"];
+    let client = [
+        "--broker",
+        &endpoint,
+        "--requests",
+        "1000",
+        "--in-flight",
+        "8",
+    ];
     let output = Program::start("mdclient", &client).output();
     compare("src/majordomo.md", "mdclient", &output);
+    // The worker is there, since it has answered.
+    let output = Program::start("mmi", &["--broker", &endpoint, "service", "echo"]).output();
+    compare("src/majordomo.md", "mmi", &output);
 }
 
 /// Compares what a page shows below the mark of a program with what it printed, or writes it there.
@@ -48,13 +56,19 @@ fn compare(page: &str, program: &str, printed: &str) {
     let path = root().join(page);
     let text = fs::read_to_string(&path).expect("the page is there");
     let mark = format!("<!-- {program} output -->\n```text\n");
-    let (before, rest) = text.split_once(&mark).expect("the page has the mark and a block below it");
+    let (before, rest) = text
+        .split_once(&mark)
+        .expect("the page has the mark and a block below it");
     let (shown, after) = rest.split_once("```").expect("the block has an end");
     if std::env::var("PRIVATEER_BOOK").is_ok_and(|what| what == "write") {
         let text = format!("{before}{mark}{printed}```{after}");
         return fs::write(path, text).expect("the page can be written");
     }
-    assert_eq!(shape(shown), shape(printed), "{program} printed:\n{printed}");
+    assert_eq!(
+        shape(shown),
+        shape(printed),
+        "{program} printed:\n{printed}"
+    );
 }
 
 /// The text with each number, decimals included, replaced by a letter.
@@ -63,8 +77,12 @@ fn shape(text: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find(|next: char| next.is_ascii_digit()) {
         let number = rest[start..].trim_start_matches(|next: char| next.is_ascii_digit());
-        let fraction = number.strip_prefix('.').filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
-        let after = fraction.map_or(number, |f| f.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let fraction = number
+            .strip_prefix('.')
+            .filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
+        let after = fraction.map_or(number, |f| {
+            f.trim_start_matches(|c: char| c.is_ascii_digit())
+        });
         shape.push_str(&rest[..start]);
         shape.push('N');
         rest = after;
@@ -81,9 +99,15 @@ struct Program {
 impl Program {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(executable(name));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let process = command.spawn().expect("the program can be started");
-        Self { name: name.to_owned(), process }
+        Self {
+            name: name.to_owned(),
+            process,
+        }
     }
 
     /// Where it listens, which it prints first.
@@ -134,16 +158,23 @@ impl Drop for Program {
 fn executable(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     // Tests are target/PROFILE/deps/NAME.
-    let directory = test.ancestors().nth(2).expect("it is in a directory").join("examples");
+    let directory = test
+        .ancestors()
+        .nth(2)
+        .expect("it is in a directory")
+        .join("examples");
     let executable = directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !executable.exists() {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", "privateer-workspace", "--example", name]);
+        cargo.args(["build", "--examples"]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
-        let built = cargo.current_dir(root()).status().expect("cargo can be started");
-        assert!(built.success(), "{name} cannot be built");
+        let built = cargo
+            .current_dir(root())
+            .status()
+            .expect("cargo can be started");
+        assert!(built.success(), "the examples cannot be built");
     }
     executable
 }
