@@ -1,5 +1,7 @@
 //! The tables of the chapter on defaults agree with the documentation of the options and with their values.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 

@@ -1,5 +1,7 @@
 //! What pages say about the code is so: limits, times, and which test shows a line of a contract.
 
+#![allow(clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::path::Path;
 

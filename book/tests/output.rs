@@ -4,6 +4,8 @@
 //! by line, with numbers left out. With `PRIVATEER_BOOK=write` in the environment, the output is written into the
 //! pages instead.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;

@@ -1,5 +1,11 @@
 //! Lines of Majordomo's contract (`book/src/majordomo.md`) that need sockets, handlers or callers.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

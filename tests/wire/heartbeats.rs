@@ -13,7 +13,9 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const PING: &[u8] = b"\x04\x07\x04PING\0\0";
 
 fn options(timeout: Duration) -> SocketOptions {
-    SocketOptions::new().heartbeat_interval(Some(INTERVAL)).heartbeat_timeout(timeout)
+    SocketOptions::new()
+        .heartbeat_interval(Some(INTERVAL))
+        .heartbeat_timeout(timeout)
 }
 
 /// Long enough for a peer that answers on a busy machine.
@@ -57,7 +59,10 @@ async fn a_peer_that_does_not_answer_is_given_up() {
     let (pull, endpoint) = bound(options(INTERVAL)).await;
     let mut watch = Watch(pull.monitor());
     let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
-    assert_eq!(watch.disconnected().await.1, DisconnectReason::HeartbeatTimeout);
+    assert_eq!(
+        watch.disconnected().await.1,
+        DisconnectReason::HeartbeatTimeout
+    );
     peer.expect(PING).await;
     peer.expect_end().await;
 }
@@ -85,7 +90,8 @@ async fn without_heartbeats_and_to_3_0_peers_no_ping_is_sent() {
     }
     for (peer, socket) in [(&mut unasked, &off), (&mut old, &on)] {
         assert!(peer.hears_nothing());
-        peer.send(&[command("PING", b"\0\0hi"), message([b"lives"])].concat()).await;
+        peer.send(&[command("PING", b"\0\0hi"), message([b"lives"])].concat())
+            .await;
         peer.expect(&command("PONG", b"hi")).await;
         assert_eq!(soon(socket.recv()).await.unwrap()[0], "lives");
     }
@@ -107,7 +113,10 @@ async fn what_waits_to_be_received_is_not_given_up() {
         let raw = RawPeer::connect_as(&endpoint, "PUSH").await;
         let silent = watch.connected().await;
         let (lost, reason) = watch.disconnected().await;
-        assert_eq!((lost.id(), reason), (silent.id(), DisconnectReason::HeartbeatTimeout));
+        assert_eq!(
+            (lost.id(), reason),
+            (silent.id(), DisconnectReason::HeartbeatTimeout)
+        );
         drop(raw);
     }
     for _ in 0..10 {

@@ -147,6 +147,9 @@ impl<S: Stream> Session<'_, S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.failed = true;
+            if self.writer.resumes_reading {
+                cx.waker().wake_by_ref();
+            }
         }
         if timer.is_ready() { timer } else { read }
     }
@@ -159,7 +162,7 @@ impl<S: Stream> Session<'_, S> {
                 self.suspend();
                 return Poll::Pending;
             }
-            if self.writer.control.len() >= CONTROL_MAX {
+            if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
@@ -255,6 +258,10 @@ impl<S: Stream> Session<'_, S> {
         let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
             return Poll::Pending;
         };
+        // An answer makes the next PING due before the time at which the peer would have been given up.
+        if timer.deadline() > heartbeat.next() {
+            timer.as_mut().reset(heartbeat.next());
+        }
         while timer.as_mut().poll(cx).is_ready() {
             match heartbeat.due(Instant::now()) {
                 Due::Nothing => {}
