@@ -92,6 +92,7 @@ fn main() -> ExitCode {
     })
 }
 
+// ANCHOR: broker
 async fn broker(endpoint: Endpoint) -> Result {
     end_with_parent();
     let broker = Broker::bind(endpoint).await?;
@@ -99,7 +100,9 @@ async fn broker(endpoint: Endpoint) -> Result {
     broker.run().await;
     Ok(())
 }
+// ANCHOR_END: broker
 
+// ANCHOR: worker
 async fn worker(broker: Endpoint) -> Result {
     let nods = end_with_parent();
     let calc = Service::new("calc").method("add", move |Add { a, b }: Add| {
@@ -113,7 +116,9 @@ async fn worker(broker: Endpoint) -> Result {
     Worker::connect(broker, calc)?.run().await?;
     Ok(())
 }
+// ANCHOR_END: worker
 
+// ANCHOR: client
 async fn client(broker: Endpoint, calls: u32) -> Result {
     end_with_parent();
     let client = Client::connect(broker)?;
@@ -150,6 +155,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }
+// ANCHOR_END: client
 
 /// Ends this process with the one that started it; each line of that is a permit.
 fn end_with_parent() -> Arc<Semaphore> {

@@ -1,5 +1,7 @@
 //! The book can be built, and its pages keep the rules of the book.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The tables of the chapter on defaults agree with the documentation of the options and with their values.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -116,6 +118,8 @@ fn documented(source: &str, name: &str) -> Options {
         if let Some(text) = line.strip_prefix("///") {
             match (text.trim_start().strip_prefix("- "), items.last_mut()) {
                 (Some(item), _) => items.extend(item.split("    - ").map(str::to_owned)),
+                // An empty line is the end of the list.
+                (None, Some(_)) if text.is_empty() => items.push(String::new()),
                 (None, Some(item)) => item.push_str(text),
                 (None, None) => {}
             }
@@ -125,7 +129,7 @@ fn documented(source: &str, name: &str) -> Options {
                 (told("Default: "), signature.split_once('('))
             {
                 let unit = told("Unit: ").unwrap_or(NOTHING);
-                let unit = unit.split(';').next().unwrap_or_default().to_owned();
+                let unit = before_reason(unit).to_owned();
                 let libzmq = told("libzmq: ").unwrap_or(NOTHING).to_owned();
                 let default = before_reason(default).to_owned();
                 options.insert(
@@ -172,14 +176,14 @@ fn listed(chapter: &str, name: &str) -> Options {
     rows.map(option).collect()
 }
 
-/// The default itself, without what a semicolon or a comma sets off; a comma before a digit belongs to a number.
-fn before_reason(default: &str) -> &str {
-    let is_end = |at: &usize| !default[at + 1..].starts_with(|next: char| next.is_ascii_digit());
-    let end = default
+/// The fact itself, without what a semicolon or a comma sets off; a comma before a digit belongs to a number.
+fn before_reason(fact: &str) -> &str {
+    let is_end = |at: &usize| !fact[at + 1..].starts_with(|next: char| next.is_ascii_digit());
+    let end = fact
         .match_indices([';', ','])
         .map(|(at, _)| at)
         .find(is_end);
-    &default[..end.unwrap_or(default.len())]
+    &fact[..end.unwrap_or(fact.len())]
 }
 
 /// The value of a field in what `Debug` prints of a struct.

@@ -1,6 +1,9 @@
-//! Limits and times that pages name are those of the code.
+//! What pages say about the code is so: limits, times, and which test shows a line of a contract.
+
+#![allow(clippy::expect_used, reason = "a test fails by a panic")]
 
 use std::fs;
+use std::path::Path;
 
 use privateer_book::root;
 
@@ -110,5 +113,45 @@ fn limits_are_as_the_pages_say() {
             read(page).contains(text),
             "{text:?} is not in {page}, as {code} says"
         );
+    }
+}
+
+#[test]
+fn each_line_of_the_contract_has_its_test() {
+    let mut tests = String::new();
+    for directory in ["patterns/src", "patterns/tests"] {
+        gather(&root().join("..").join(directory), &mut tests);
+    }
+    let chapter = include_str!("../src/majordomo.md");
+    let (_, contract) = chapter
+        .split_once("## The contract")
+        .expect("the chapter has a contract");
+    let (contract, _) = contract
+        .split_once("## What goes wrong")
+        .expect("the contract has an end");
+    let rows = contract
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.ends_with("| test |"));
+    let mut lines = 0;
+    for row in rows {
+        let name = row.rsplit('`').nth(1).expect("each line names a test");
+        assert!(
+            tests.contains(&format!("fn {name}()")),
+            "there is no test {name}: {row}"
+        );
+        lines += 1;
+    }
+    assert!(lines > 20, "the contract has its lines");
+}
+
+/// Appends all Rust below a directory.
+fn gather(directory: &Path, rust: &mut String) {
+    for entry in fs::read_dir(directory).expect("the directory is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            gather(&path, rust);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            rust.push_str(&fs::read_to_string(&path).expect("it is text"));
+        }
     }
 }
