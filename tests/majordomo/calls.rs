@@ -73,7 +73,6 @@ async fn a_deadline_ends_a_call() {
     assert_timed_out(soon(client.request("echo", "Hi")).await, 1);
     let client = hub.client().call_options(until(Duration::ZERO));
     assert_timed_out(soon(client.request("echo", "Hi")).await, 1);
-    hub.stop().await;
 }
 
 /// `close` ends all calls of all clones, and there are no more.

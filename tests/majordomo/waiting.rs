@@ -83,7 +83,7 @@ async fn queued_requests_of_a_client_that_is_gone_are_dropped() {
     let other = Raw::connect(&hub.endpoint).await;
     other.send("∅ · 4d4450433031 · 6563686f · 7468656e");
     assert!(worker.recv().await.ends_with(" · ∅ · 7468656e"));
-    let stats = hub.stop().await;
+    let stats = hub.stats();
     assert_eq!(stats.dropped(DropReason::ClientGone), requests as u64);
 }
 
