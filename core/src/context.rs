@@ -1,14 +1,17 @@
-//! [`Context`]: the name space of inproc endpoints.
+//! [`Context`]: the name space of inproc and memory endpoints.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
 
+use tokio::sync::watch;
+
+use crate::network::Network;
 use crate::pipe::Pipe;
-use crate::socket::core::Core;
+use crate::socket::core::{Core, Phase};
 use crate::sync::Mutex;
 
-/// The name space of inproc endpoints. Cheap to clone; clones are the same context.
+/// The name space of inproc and memory endpoints. Cheap to clone; clones are the same context.
 ///
 /// Sockets need none: without one they share the process's. Make one where two parts of a program must not meet by
 /// accident.
@@ -26,7 +29,10 @@ use crate::sync::Mutex;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Default)]
-pub struct Context(Arc<Mutex<Names>>);
+pub struct Context {
+    names: Arc<Mutex<Names>>,
+    network: Network,
+}
 
 /// Who is bound to which name, and who waits for one to be.
 #[derive(Default)]
@@ -40,6 +46,8 @@ pub(crate) struct Waiting {
     pub(crate) core: Weak<Core>,
     /// What the socket's owner has sent already, unless the socket sends to established connections only.
     pub(crate) outbound: Option<Arc<Pipe>>,
+    /// Whether it is still to wait; dropped when the wait is over.
+    pub(crate) phase: watch::Receiver<Phase>,
 }
 
 static GLOBAL: LazyLock<Context> = LazyLock::new(Context::default);
@@ -57,8 +65,14 @@ impl Context {
         GLOBAL.clone()
     }
 
+    /// The simulated network of the context's memory endpoints.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
     pub(crate) fn names(&self) -> &Mutex<Names> {
-        &self.0
+        &self.names
     }
 }
 

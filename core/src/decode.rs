@@ -86,3 +86,63 @@ impl Decoder {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoder(segments: &[&[u8]]) -> Decoder {
+        let shared = |octets: &&[u8]| Segment::shared(Bytes::copy_from_slice(octets), 0, true);
+        Decoder {
+            segments: segments.iter().map(shared).collect(),
+            ..Decoder::default()
+        }
+    }
+
+    /// A message may begin in one segment and end in another, at any frame.
+    #[test]
+    fn messages_go_across_segments() {
+        let mut decoder = decoder(&[b"\x00\x01a\x01\x01b", b"\x01\x00", b"\x00\x01c\x00\x00"]);
+        assert_eq!(decoder.next(), Some(Message::from("a")));
+        let three = [Frame::from("b"), Frame::empty(), Frame::from("c")];
+        assert_eq!(decoder.next(), Some(three.into()));
+        assert_eq!(decoder.next(), Some(Message::from("")));
+        assert_eq!(decoder.next(), None);
+    }
+
+    /// A body that fits in a frame is copied; a larger one is a slice of what was read.
+    #[test]
+    fn small_bodies_are_values_and_others_slices() {
+        let octets = [&[0, 38][..], &[1; 38], &[0, 39], &[2; 39]].concat();
+        let mut decoder = decoder(&[&octets]);
+        assert!(decoder.next().unwrap()[0].shared().is_none());
+        let segment = decoder.current.clone();
+        let sliced = decoder.next().unwrap();
+        assert_eq!(sliced[0].as_ptr(), segment[42..].as_ptr());
+    }
+
+    #[test]
+    fn the_body_of_a_large_frame_is_its_segment() {
+        let large = vec![7; 10_000];
+        let header = b"\x00\x01a\x03\0\0\0\0\0\0\x27\x10";
+        let mut decoder = decoder(&[header, &large, b"\x00\x01z"]);
+        let segment = decoder.segments[1].as_slice().as_ptr();
+        assert_eq!(decoder.next(), Some(Message::from("a")));
+        let message = decoder.next().unwrap();
+        assert_eq!((message[0].as_ptr(), message[0].len()), (segment, 10_000));
+        assert_eq!(message[1], "z");
+        assert_eq!(decoder.take_consumed(), 3 + 9 + 10_000 + 3);
+        assert_eq!(decoder.take_consumed(), 0);
+    }
+
+    #[test]
+    fn segments_may_come_later() {
+        let mut decoder = decoder(&[]);
+        assert_eq!(decoder.next(), None);
+        decoder
+            .segments
+            .push_back(Segment::shared(Bytes::from_static(b"\x00\x01a"), 1, true));
+        assert_eq!(decoder.next(), Some(Message::from("a")));
+        assert_eq!(decoder.next(), None);
+    }
+}

@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use parse::inproc_name;
+use parse::name;
 
 mod parse;
 
@@ -28,6 +28,7 @@ mod parse;
 /// | `ipc://@name` | a Unix socket in Linux's abstract name space |
 /// | `ipc://*` | bind only: a Unix socket of a temporary name |
 /// | `inproc://name` | within this process |
+/// | `memory://name` | within this process, as octets on a simulated [network](crate::Network) |
 ///
 /// # Example
 /// ```
@@ -48,6 +49,8 @@ pub(crate) enum Address {
     Ipc(IpcAddress),
     /// The name: 1 to 255 bytes.
     Inproc(Box<str>),
+    /// As for inproc.
+    Memory(Box<str>),
 }
 
 /// `tcp://` and, before a semicolon, where to connect from.
@@ -99,7 +102,7 @@ pub enum EndpointError {
         endpoint: Box<str>,
     },
     /// The text before `://` is none of the known schemes.
-    #[error("unknown scheme {scheme:?}; known are tcp, ipc and inproc, in lower case")]
+    #[error("unknown scheme {scheme:?}; known are tcp, ipc, inproc and memory, in lower case")]
     UnknownScheme {
         /// The text before `://`.
         scheme: Box<str>,
@@ -158,11 +161,13 @@ pub enum EndpointError {
         "an ipc path cannot contain a zero byte; write @ and a name for the abstract name space"
     )]
     PathWithZero,
-    /// An inproc address has no name.
-    #[error("inproc:// needs a name, as in inproc://workers")]
+    /// An inproc or memory address has no name.
+    #[error("inproc:// and memory:// need a name, as in inproc://workers")]
     MissingName,
-    /// An inproc name is too long.
-    #[error("an inproc name has at most 255 bytes, this one has {len}; choose a shorter one")]
+    /// An inproc or memory name is too long.
+    #[error(
+        "the name of an endpoint has at most 255 bytes, this one has {len}; choose a shorter one"
+    )]
     NameTooLong {
         /// How many bytes it has.
         len: usize,
@@ -224,7 +229,7 @@ impl Endpoint {
             }
             Address::Tcp(tcp) if tcp.target.port == 0 => Err(EndpointError::WildcardPort),
             Address::Ipc(IpcAddress::Wildcard) => Err(EndpointError::WildcardPath),
-            Address::Tcp(_) | Address::Ipc(_) | Address::Inproc(_) => Ok(()),
+            Address::Tcp(_) | Address::Ipc(_) | Address::Inproc(_) | Address::Memory(_) => Ok(()),
         }
     }
 
@@ -237,7 +242,7 @@ impl Endpoint {
             Address::Tcp(TcpAddress {
                 source: Some(_), ..
             }) => Err(EndpointError::SourceAtBind),
-            Address::Tcp(_) | Address::Ipc(_) | Address::Inproc(_) => Ok(()),
+            Address::Tcp(_) | Address::Ipc(_) | Address::Inproc(_) | Address::Memory(_) => Ok(()),
         }
     }
 }
@@ -257,7 +262,8 @@ impl FromStr for Endpoint {
         match scheme {
             "tcp" => rest.parse().map(Address::Tcp),
             "ipc" => rest.parse().map(Address::Ipc),
-            "inproc" => inproc_name(rest).map(Address::Inproc),
+            "inproc" => name(rest).map(Address::Inproc),
+            "memory" => name(rest).map(Address::Memory),
             _ => Err(EndpointError::UnknownScheme {
                 scheme: scheme.into(),
             }),
@@ -281,6 +287,7 @@ impl fmt::Display for Endpoint {
             Address::Ipc(IpcAddress::Path(path)) => write!(f, "ipc://{path}"),
             Address::Ipc(IpcAddress::Abstract(name)) => write!(f, "ipc://@{name}"),
             Address::Inproc(name) => write!(f, "inproc://{name}"),
+            Address::Memory(name) => write!(f, "memory://{name}"),
         }
     }
 }

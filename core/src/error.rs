@@ -7,7 +7,9 @@ use crate::message::Message;
 
 /// A socket was made where no Tokio runtime is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no Tokio runtime here: make the socket inside one, or give a handle with SocketOptions::runtime")]
+#[error(
+    "no Tokio runtime here: make the socket inside one, or give a handle with SocketOptions::runtime"
+)]
 pub struct NoRuntime;
 
 /// `bind` failed; the socket is as before.
@@ -18,7 +20,9 @@ pub enum BindError {
     #[error("the endpoint cannot be read")]
     Endpoint(#[from] EndpointError),
     /// Somebody listens there.
-    #[error("{endpoint} is in use; stop whoever listens there, or bind another (port * takes a free one)")]
+    #[error(
+        "{endpoint} is in use; stop whoever listens there, or bind another (port * takes a free one)"
+    )]
     InUse {
         /// The endpoint.
         endpoint: Endpoint,
@@ -110,7 +114,10 @@ pub enum SendErrorKind {
 
 impl SendError {
     pub(crate) fn new(kind: SendErrorKind, message: Message) -> Self {
-        Self { kind, message: Box::new(message) }
+        Self {
+            kind,
+            message: Box::new(message),
+        }
     }
 
     /// Why.

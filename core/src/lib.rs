@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+mod arbitrary;
 mod context;
 mod decode;
 mod endpoint;
@@ -10,9 +12,14 @@ pub mod fuzzing;
 mod io;
 mod message;
 mod monitor;
+mod network;
 mod options;
 mod peer;
 mod pipe;
+// Not inside of pipe.rs: tests/pipe_model.rs compiles that file again, with locks that these tests could not take.
+#[cfg(test)]
+#[path = "pipe/tests/mod.rs"]
+mod pipe_tests;
 mod routing;
 mod routing_id;
 mod segment;
@@ -29,9 +36,8 @@ pub use error::{
 };
 pub use frame::Frame;
 pub use message::Message;
-pub use monitor::{
-    DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent,
-};
+pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
+pub use network::Network;
 pub use options::{InvalidProperty, Linger, SocketOptions};
 pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};

@@ -85,7 +85,9 @@ pub enum HandshakeFailure {
     #[error("the handshake took longer than the limit")]
     TimedOut,
     /// A peer of this routing id is connected already.
-    #[error("a peer with the same routing id is connected; let each choose its own, or set router_handover")]
+    #[error(
+        "a peer with the same routing id is connected; let each choose its own, or set router_handover"
+    )]
     DuplicateRoutingId,
     /// The PAIR socket has its peer already.
     #[error("the PAIR socket has a peer already")]

@@ -302,17 +302,25 @@ impl SocketOptions {
     ) -> Result<Self, InvalidProperty> {
         let (name, value) = (name.into(), value.into());
         let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.+".contains(&octet);
-        if !name.get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case("X-")) {
+        if !name
+            .get(..2)
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case("X-"))
+        {
             return Err(InvalidProperty::Reserved);
         }
         if name.len() > 255 || !name.bytes().all(legal) {
             return Err(InvalidProperty::Name);
         }
-        let held: usize = self.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let held: usize = self
+            .properties
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         if held + value.len() > PROPERTY_MAX {
             return Err(InvalidProperty::TooLong);
         }
-        self.properties.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        self.properties
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         self.properties.push((name, value));
         Ok(self)
     }
@@ -400,6 +408,9 @@ mod tests {
         let refused = |name: &str, value: Vec<u8>| options.clone().property(name, value).err();
         assert_eq!(refused("Identity", vec![]), Some(InvalidProperty::Reserved));
         assert_eq!(refused("X-\u{e9}", vec![]), Some(InvalidProperty::Name));
-        assert_eq!(refused("X-a", vec![0; PROPERTY_MAX + 1]), Some(InvalidProperty::TooLong));
+        assert_eq!(
+            refused("X-a", vec![0; PROPERTY_MAX + 1]),
+            Some(InvalidProperty::TooLong)
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Address, Endpoint};
 use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::socket::core::Core;
@@ -70,7 +70,9 @@ impl Peer {
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&[u8]> {
         let mut properties = self.0.facts.properties.iter();
-        properties.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        properties
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
     }
 
     /// This socket's endpoint of the connection.
@@ -157,9 +159,18 @@ pub(crate) struct Link {
     pub(crate) partner: OnceLock<(Weak<Core>, Weak<Self>)>,
 }
 
+impl Link {
+    /// Whether the peer is a socket of this process, and there is no session between.
+    pub(crate) const fn is_inproc(&self) -> bool {
+        matches!(self.endpoint.address(), Address::Inproc(_))
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,11 +188,15 @@ impl Ending {
         self.requested.notify_one();
     }
 
+    /// Why the end was requested, if it was.
+    pub(crate) fn reason(&self) -> Option<crate::monitor::DisconnectReason> {
+        *self.reason.lock()
+    }
+
     /// Waits until the end is requested.
     pub(crate) async fn requested(&self) -> crate::monitor::DisconnectReason {
         loop {
-            let reason = *self.reason.lock();
-            if let Some(reason) = reason {
+            if let Some(reason) = self.reason() {
                 return reason;
             }
             self.requested.notified().await;

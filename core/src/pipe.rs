@@ -148,10 +148,20 @@ impl Pipe {
 
     /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
-        if self.state.lock().queued > 0 {
-            return Ok(false);
-        }
-        self.publish(&[], message).map(|()| true)
+        let waker = {
+            let mut state = self.state.lock();
+            if state.finished {
+                return Err(Refused::Closed);
+            }
+            // With nothing in it there is room, unless its reader has paused it.
+            if state.queued > 0 || state.room() == 0 {
+                return Ok(false);
+            }
+            state.encode(&self.pool, &[], message.frames());
+            state.reader.wake()
+        };
+        wake(waker);
+        Ok(true)
     }
 
     /// Puts a message before everything else in the pipe, whatever the marks say.
@@ -214,16 +224,18 @@ impl Pipe {
         let (writer, taken) = {
             let mut state = self.state.lock();
             let writer = state.count_out(messages, bytes);
-            let taken = if state.segments.is_empty() {
+            let taken = if !state.segments.is_empty() {
+                state.tail_open = false;
+                std::mem::swap(&mut state.segments, into);
+                Taken::Some
+            } else if state.finished {
+                Taken::Finished
+            } else {
                 state.reader.waiting = true;
                 if let Some(waker) = waker {
                     state.reader.wait(waker);
                 }
-                if state.finished { Taken::Finished } else { Taken::Empty }
-            } else {
-                state.tail_open = false;
-                std::mem::swap(&mut state.segments, into);
-                Taken::Some
+                Taken::Empty
             };
             (writer, taken)
         };
@@ -276,6 +288,11 @@ impl Pipe {
     /// Sets who is woken at the low-water mark.
     pub(crate) fn set_writer(&self, waker: Waker) {
         self.state.lock().writer.waker = waker;
+    }
+
+    /// The high-water mark.
+    pub(crate) fn hwm(&self) -> Option<NonZeroUsize> {
+        self.state.lock().limits.messages
     }
 
     pub(crate) fn counts(&self) -> PipeCounts {
@@ -334,7 +351,8 @@ impl State {
     fn count_out(&mut self, messages: usize, bytes: usize) -> Option<Waker> {
         self.queued = self.queued.saturating_sub(messages);
         self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
-        let low = |limit: Option<NonZeroUsize>, held: usize| limit.is_none_or(|l| held <= l.get() / 2);
+        let low =
+            |limit: Option<NonZeroUsize>, held: usize| limit.is_none_or(|l| held <= l.get() / 2);
         if self.writer.waiting
             && !self.paused
             && low(self.limits.messages, self.queued)
@@ -354,7 +372,10 @@ impl State {
         for (index, frame) in frames.iter().enumerate() {
             bytes += self.encode_frame(pool, frame, index + 1 < frames.len());
         }
-        let per_segment = self.limits.messages.map_or(usize::MAX, |hwm| hwm.get().div_ceil(4));
+        let per_segment = self
+            .limits
+            .messages
+            .map_or(usize::MAX, |hwm| hwm.get().div_ceil(4));
         if let Some(tail) = self.segments.back_mut() {
             tail.messages += 1;
             tail.boundary = true;
@@ -372,7 +393,12 @@ impl State {
             self.segments.push_back(Segment::packed(pool.take()));
             self.tail_open = true;
         }
-        let Some(Segment { content: Content::Packed(tail), boundary, .. }) = self.segments.back_mut() else {
+        let Some(Segment {
+            content: Content::Packed(tail),
+            boundary,
+            ..
+        }) = self.segments.back_mut()
+        else {
             return 0;
         };
         let before = tail.len();
@@ -380,7 +406,8 @@ impl State {
         if let Some(body) = by_reference {
             let header = tail.len() - before;
             *boundary = false;
-            self.segments.push_back(Segment::shared(body.clone(), 0, !more));
+            self.segments
+                .push_back(Segment::shared(body.clone(), 0, !more));
             self.tail_open = false;
             return header + body.len();
         }

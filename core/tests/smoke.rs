@@ -30,7 +30,12 @@ async fn push_pull_over_tcp() {
 
 #[tokio::test]
 async fn req_rep_over_each() {
-    for endpoint in ["tcp://127.0.0.1:*", "ipc://*", "ipc://@privateer-smoke", "inproc://smoke"] {
+    for endpoint in [
+        "tcp://127.0.0.1:*",
+        "ipc://*",
+        "ipc://@privateer-smoke",
+        "inproc://smoke",
+    ] {
         let rep = RepSocket::new().unwrap();
         let endpoint = rep.bind(endpoint).await.unwrap();
         let req = ReqSocket::new().unwrap();

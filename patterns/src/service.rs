@@ -89,7 +89,10 @@ impl Service {
     /// A service with methods, which [`method`](Self::method) adds.
     #[must_use]
     pub fn new(name: impl Into<Frame>) -> Self {
-        Self { name: name.into(), handler: Handler::Methods(HashMap::new()) }
+        Self {
+            name: name.into(),
+            handler: Handler::Methods(HashMap::new()),
+        }
     }
 
     /// A service that gets each request as its frames, and answers with frames: for clients of any kind.
@@ -109,7 +112,10 @@ impl Service {
         A: Future<Output = Message> + Send + 'static,
     {
         let handler = Arc::new(move |request| -> Answer { Box::pin(handler(request)) });
-        Self { name: name.into(), handler: Handler::Frames(handler) }
+        Self {
+            name: name.into(),
+            handler: Handler::Frames(handler),
+        }
     }
 
     /// Adds a method. Arguments and result are MessagePack; an error reaches the caller as its text.
@@ -167,7 +173,9 @@ impl Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,10 +185,16 @@ fn dispatch(methods: &HashMap<String, Method>, request: &Message) -> Answer {
         Box::pin(async move { reply })
     };
     let [header, arguments] = request.frames() else {
-        return refuse(Status::BadRequest, "a typed request has two frames: header and arguments");
+        return refuse(
+            Status::BadRequest,
+            "a typed request has two frames: header and arguments",
+        );
     };
     let Ok(header) = rmp_serde::from_slice::<RequestHeader<'_>>(header) else {
-        return refuse(Status::BadRequest, "the header of the request cannot be read");
+        return refuse(
+            Status::BadRequest,
+            "the header of the request cannot be read",
+        );
     };
     if header.v != VERSION {
         return refuse(Status::BadRequest, "the version of the request is unknown");
@@ -230,7 +244,9 @@ mod key {
             }
 
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<[u8; 16], E> {
-                bytes.try_into().map_err(|_wrong| E::invalid_length(bytes.len(), &self))
+                bytes
+                    .try_into()
+                    .map_err(|_wrong| E::invalid_length(bytes.len(), &self))
             }
         }
 

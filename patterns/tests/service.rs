@@ -16,9 +16,12 @@ async fn typed_calls_return_results_and_errors() {
     let handle = broker.handle();
     let running = tokio::spawn(broker.run());
     let calc = Service::new("calc")
-        .method("divide", |Divide { dividend, divisor }: Divide| async move {
-            dividend.checked_div(divisor).ok_or("division by zero")
-        })
+        .method(
+            "divide",
+            |Divide { dividend, divisor }: Divide| async move {
+                dividend.checked_div(divisor).ok_or("division by zero")
+            },
+        )
         .method("crash", |(): ()| async move {
             if true {
                 panic!("on purpose");
@@ -30,7 +33,13 @@ async fn typed_calls_return_results_and_errors() {
     let working = tokio::spawn(worker.run());
     let client = Client::connect(&endpoint).unwrap();
     let divide = |dividend, divisor| Divide { dividend, divisor };
-    assert_eq!(client.call::<_, i64>("calc.divide", &divide(6, 3)).await.unwrap(), 2);
+    assert_eq!(
+        client
+            .call::<_, i64>("calc.divide", &divide(6, 3))
+            .await
+            .unwrap(),
+        2
+    );
     let failed = client.call::<_, i64>("calc.divide", &divide(6, 0)).await;
     assert!(matches!(failed, Err(CallError::Failed { reason }) if reason == "division by zero"));
     let unknown = client.call::<_, i64>("calc.nothing", &()).await;
@@ -41,7 +50,13 @@ async fn typed_calls_return_results_and_errors() {
     assert!(matches!(panicked, Err(CallError::Panicked)));
     let no_method = client.call::<_, ()>("calc", &()).await;
     assert!(matches!(no_method, Err(CallError::NoMethodNamed { .. })));
-    assert_eq!(client.call::<_, i64>("calc.divide", &divide(9, 3)).await.unwrap(), 3);
+    assert_eq!(
+        client
+            .call::<_, i64>("calc.divide", &divide(9, 3))
+            .await
+            .unwrap(),
+        3
+    );
     stop.stop();
     assert_eq!(working.await.unwrap().unwrap().requests, 6);
     client.close().await;

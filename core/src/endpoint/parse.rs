@@ -116,8 +116,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// Checks the name of an inproc endpoint.
-pub(super) fn inproc_name(name: &str) -> Result<Box<str>, EndpointError> {
+/// Checks the name of an inproc or memory endpoint.
+pub(super) fn name(name: &str) -> Result<Box<str>, EndpointError> {
     match name.len() {
         0 => Err(EndpointError::MissingName),
         1..=INPROC_MAX => Ok(name.into()),

@@ -36,6 +36,7 @@ fn endpoints_are_printed_as_they_are_written() {
         "ipc://@abstract",
         "ipc://*",
         "inproc://name",
+        "memory://name",
         "inproc://tcp://*:*",
     ] {
         assert_eq!(parse(text).unwrap().to_string(), text);
@@ -244,7 +245,7 @@ fn text_and_endpoints_convert() {
 fn errors_name_the_remedy_in_one_line() {
     assert_eq!(
         parse("http://host").unwrap_err().to_string(),
-        r#"unknown scheme "http"; known are tcp, ipc and inproc, in lower case"#
+        r#"unknown scheme "http"; known are tcp, ipc, inproc and memory, in lower case"#
     );
     assert_eq!(
         parse("tcp://host").unwrap_err().to_string(),
@@ -257,7 +258,7 @@ proptest! {
     fn no_text_panics_and_endpoints_round_trip(
         text in prop_oneof![
             any::<String>(),
-            "(tcp|ipc|inproc)://[\\[\\]:;*%@a-f0-9./]{0,30}",
+            "(tcp|ipc|inproc|memory)://[\\[\\]:;*%@a-f0-9./]{0,30}",
             "tcp://(\\[[0-9a-f:.%]{2,12}\\]|[a-z0-9.*]{1,8}):[0-9*]{1,5}",
         ],
     ) {

@@ -82,23 +82,26 @@ impl<D: Dialer> Connecter<D> {
         let Some(established) = established else {
             return Some(io::ErrorKind::ConnectionRefused);
         };
-        if let Some(outbound) = &self.outbound {
-            converse(&self.core, established, flight, &mut self.phase).await;
-            outbound.credit(flight.rewind());
-        } else {
-            converse(&self.core, established, &mut Flight::default(), &mut self.phase).await;
+        converse(&self.core, established, flight, &mut self.phase).await;
+        if self.outbound.is_none() {
+            // It belonged to the connection.
+            *flight = Flight::default();
         }
         None
     }
 
     /// Whether there is no reason to connect again.
     fn is_done(&self, flight: &Flight) -> bool {
+        if self.phase.has_changed().is_err() {
+            // Whoever was disconnecting does not wait for it any more.
+            return true;
+        }
         match *self.phase.borrow() {
             Phase::Running => false,
-            Phase::Draining => {
-                let queued = self.outbound.as_ref().map_or(0, |pipe| pipe.counts().queued);
-                queued == 0 && flight.is_empty()
-            }
+            Phase::Draining => match &self.outbound {
+                Some(pipe) => pipe.counts().queued == 0 && flight.is_empty(),
+                None => !self.core.requests.is_unsent(),
+            },
             Phase::Abort => true,
         }
     }

@@ -12,11 +12,11 @@ use super::flight::Flight;
 use super::heartbeat::Heartbeat;
 use super::session::{Reader, Session, Writer};
 use super::transport::Stream;
+use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
 use crate::peer::{Direction, Link, PeerFacts};
 use crate::pipe::Pipe;
 use crate::socket::core::{Core, Newcomer, Phase};
-use crate::endpoint::Endpoint;
 use crate::zmtp::frame::put_header;
 use crate::zmtp::handshake::{Handshake, Local, Remote};
 use crate::zmtp::traffic::Traffic;
@@ -51,7 +51,12 @@ pub(crate) async fn establish<S: Stream>(
         Ok(done) => done,
         Err(_elapsed) => Err(HandshakeFailure::TimedOut),
     };
-    let Origin { endpoint, remote_address, direction, outbound } = origin;
+    let Origin {
+        endpoint,
+        remote_address,
+        direction,
+        outbound,
+    } = origin;
     let attached = shaken.and_then(|(remote, early)| {
         let newcomer = Newcomer {
             facts: PeerFacts {
@@ -69,7 +74,12 @@ pub(crate) async fn establish<S: Stream>(
         Ok((link, early, remote.minor))
     });
     match attached {
-        Ok((link, early, minor)) => Some(Established { stream, early, minor, link }),
+        Ok((link, early, minor)) => Some(Established {
+            stream,
+            early,
+            minor,
+            link,
+        }),
         Err(reason) => {
             core.counters.handshakes_failed.add(1);
             core.events.emit(SocketEvent::HandshakeFailed {
@@ -117,24 +127,40 @@ async fn shake_hands<S: Stream>(
     }
 }
 
-/// Serves an established connection until it ends; `flight` keeps what was taken and not written.
+/// Serves an established connection until it ends; `flight` keeps what was taken and not wholly written.
 pub(crate) async fn converse<S: Stream>(
     core: &Arc<Core>,
     established: Established<S>,
     flight: &mut Flight,
     phase: &mut watch::Receiver<Phase>,
 ) -> DisconnectReason {
-    let Established { stream, early, minor, link } = established;
+    let Established {
+        stream,
+        early,
+        minor,
+        link,
+    } = established;
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
     let interval = core.options.heartbeat_interval.filter(|_| minor > 0);
-    let heartbeat = interval.map(|interval| Heartbeat::new(interval, core.options.heartbeat_timeout, now));
-    let timer = heartbeat.as_ref().map(|heartbeat| Box::pin(sleep_until(heartbeat.next())));
-    let traffic = Traffic::new(early, core.options.max_message_size.map(std::num::NonZeroU64::get));
+    let heartbeat =
+        interval.map(|interval| Heartbeat::new(interval, core.options.heartbeat_timeout, now));
+    let timer = heartbeat
+        .as_ref()
+        .map(|heartbeat| Box::pin(sleep_until(heartbeat.next())));
+    let traffic = Traffic::new(
+        early,
+        core.options.max_message_size.map(std::num::NonZeroU64::get),
+    );
     let mut session = Session {
         stream,
         reader: Reader::new(traffic, Arc::clone(&link.inbound)),
-        writer: Writer::new(Arc::clone(&link.outbound), flight, hello(core), Arc::clone(&core.pool)),
+        writer: Writer::new(
+            Arc::clone(&link.outbound),
+            flight,
+            hello(core),
+            Arc::clone(&core.pool),
+        ),
         heartbeat,
         timer,
         counters: Arc::clone(&core.counters),
@@ -145,6 +171,7 @@ pub(crate) async fn converse<S: Stream>(
         () = aborted(phase) => DisconnectReason::ClosedHere,
     };
     drop(session);
+    link.outbound.credit(flight.rewind());
     core.detach(&link, reason);
     reason
 }

@@ -112,7 +112,11 @@ impl Flight {
             }
             messages.in_last += usize::from(!header.more());
             messages.all += usize::from(!header.more());
-            if self.segments.get(segment).is_some_and(|s| s.len() == offset) {
+            if self
+                .segments
+                .get(segment)
+                .is_some_and(|s| s.len() == offset)
+            {
                 (segment, offset) = (segment + 1, 0);
                 messages.in_last = 0;
             }
@@ -130,3 +134,6 @@ struct Messages {
     all: usize,
     in_last: usize,
 }
+
+#[cfg(test)]
+mod tests;

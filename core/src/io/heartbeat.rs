@@ -82,6 +82,7 @@ impl Heartbeat {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests own a clock")]
 mod tests {
     use super::*;
 

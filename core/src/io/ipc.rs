@@ -20,10 +20,10 @@ impl Stream for UnixStream {
 
 /// A bound ipc endpoint.
 pub(crate) struct IpcListener {
+    /// What to remove when it closes. Dropped before the listener, which keeps the inode from being used again.
+    _file: Option<SocketFile>,
     listener: UnixListener,
     endpoint: Endpoint,
-    /// What to remove when it closes.
-    _file: Option<SocketFile>,
 }
 
 impl IpcListener {
@@ -36,7 +36,11 @@ impl IpcListener {
             IpcAddress::Abstract(name) => {
                 let endpoint = Endpoint::ipc(address.clone());
                 let listener = listen(&format!("\0{name}"), backlog)?;
-                return Ok(Self { listener, endpoint, _file: None });
+                return Ok(Self {
+                    listener,
+                    endpoint,
+                    _file: None,
+                });
             }
             IpcAddress::Path(path) => (path.to_string(), None),
             IpcAddress::Wildcard => {
@@ -49,7 +53,11 @@ impl IpcListener {
         let listener = listen(&path, backlog)?;
         let file = SocketFile::new(PathBuf::from(&path), directory)?;
         let endpoint = Endpoint::ipc(IpcAddress::Path(path.into()));
-        Ok(Self { listener, endpoint, _file: Some(file) })
+        Ok(Self {
+            listener,
+            endpoint,
+            _file: Some(file),
+        })
     }
 }
 
@@ -96,7 +104,11 @@ struct SocketFile {
 impl SocketFile {
     fn new(path: PathBuf, directory: Option<PathBuf>) -> io::Result<Self> {
         let inode = inode(&path)?;
-        Ok(Self { path, inode, directory })
+        Ok(Self {
+            path,
+            inode,
+            directory,
+        })
     }
 }
 

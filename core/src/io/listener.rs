@@ -19,7 +19,11 @@ const HANDSHAKES_MAX: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until `stop` is dropped or fires. The listener is closed when this returns; connections live on.
-pub(crate) async fn run<L: Listener>(core: Arc<Core>, listener: L, mut stop: oneshot::Receiver<()>) {
+pub(crate) async fn run<L: Listener>(
+    core: Arc<Core>,
+    listener: L,
+    mut stop: oneshot::Receiver<()>,
+) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     loop {
         let accepted = async {
@@ -56,7 +60,10 @@ pub(crate) async fn run<L: Listener>(core: Arc<Core>, listener: L, mut stop: one
             Err(error) => {
                 let endpoint = listener.endpoint().clone();
                 tracing::warn!(%endpoint, %error, "accepting a connection failed");
-                core.events.emit(SocketEvent::AcceptFailed { endpoint, error: error.kind() });
+                core.events.emit(SocketEvent::AcceptFailed {
+                    endpoint,
+                    error: error.kind(),
+                });
                 tokio::select! {
                     () = sleep(ACCEPT_PAUSE) => {}
                     _ = &mut stop => return,

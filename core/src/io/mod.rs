@@ -16,6 +16,7 @@ pub(crate) mod inproc;
 #[cfg(unix)]
 pub(crate) mod ipc;
 pub(crate) mod listener;
+pub(crate) mod memory;
 pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod transport;

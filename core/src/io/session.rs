@@ -48,8 +48,6 @@ pub(crate) struct Reader {
     inbound: Arc<Pipe>,
     /// Scratch for segments between the two.
     segments: VecDeque<Segment>,
-    /// Nothing more will be read; whole messages may still wait for room.
-    ended: Option<DisconnectReason>,
 }
 
 /// From the outbound pipe to the stream.
@@ -76,7 +74,6 @@ impl Reader {
             traffic,
             inbound,
             segments: VecDeque::new(),
-            ended: None,
         }
     }
 }
@@ -93,6 +90,17 @@ impl Reader {
             self.inbound.append(&mut self.segments);
         }
         true
+    }
+}
+
+impl Drop for Reader {
+    /// What was received stays readable, however the connection ends: what had no room yet, one read buffer at most, goes
+    /// past the marks, so that the peer need not wait until somebody receives.
+    fn drop(&mut self) {
+        if self.traffic.has_messages() {
+            self.traffic.take(usize::MAX, &mut self.segments);
+            self.inbound.append(&mut self.segments);
+        }
     }
 }
 
@@ -123,6 +131,10 @@ impl<S: Stream> Session<'_, S> {
     ///
     /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
+        // Traffic may have come together with the end of the handshake.
+        if let Err(reason) = self.walk() {
+            return reason;
+        }
         poll_fn(|cx| self.poll(cx)).await
     }
 
@@ -143,10 +155,6 @@ impl<S: Stream> Session<'_, S> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
         loop {
             let full = !self.reader.publish(cx.waker());
-            if let Some(reason) = self.reader.ended {
-                // What was received stays readable after a loss.
-                return if full { Poll::Pending } else { Poll::Ready(reason) };
-            }
             if full && self.reader.traffic.is_full() {
                 self.suspend();
                 return Poll::Pending;
@@ -155,7 +163,9 @@ impl<S: Stream> Session<'_, S> {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
-            self.reader.ended = ready!(self.read_once(cx)).err();
+            if let Err(reason) = ready!(self.read_once(cx)) {
+                return Poll::Ready(reason);
+            }
         }
     }
 
@@ -189,10 +199,18 @@ impl<S: Stream> Session<'_, S> {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.heard(Instant::now());
         }
+        Poll::Ready(self.walk())
+    }
+
+    /// Looks at what is read and not walked yet, and serves the commands in it.
+    fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let counters = &self.counters;
-        let walked = traffic.walk(&mut |body| handle_command(body, control, counters));
-        Poll::Ready(walked.map_err(DisconnectReason::Misbehaved))
+        let walked = self
+            .reader
+            .traffic
+            .walk(&mut |body| handle_command(body, control, counters));
+        walked.map_err(DisconnectReason::Misbehaved)
     }
 
     const fn closed_by_peer(&self) -> DisconnectReason {
@@ -240,7 +258,10 @@ impl<S: Stream> Session<'_, S> {
         while timer.as_mut().poll(cx).is_ready() {
             match heartbeat.due(Instant::now()) {
                 Due::Nothing => {}
-                Due::Ping => self.writer.control.extend_from_slice(&command::ping(0, &[])),
+                Due::Ping => self
+                    .writer
+                    .control
+                    .extend_from_slice(&command::ping(0, &[])),
                 Due::Dead => return Poll::Ready(DisconnectReason::HeartbeatTimeout),
             }
             timer.as_mut().reset(heartbeat.next());
@@ -257,7 +278,9 @@ impl Writer<'_> {
     /// Takes what is in the pipe; tells whether there is something to do.
     fn refill(&mut self, cx: &Context<'_>) -> bool {
         let credit = std::mem::take(&mut self.credit);
-        let taken = self.outbound.take(&mut self.flight.segments, credit, Some(cx.waker()));
+        let taken = self
+            .outbound
+            .take(&mut self.flight.segments, credit, Some(cx.waker()));
         match taken {
             Taken::Some => true,
             Taken::Empty => false,
@@ -270,7 +293,8 @@ impl Writer<'_> {
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let control_now = !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
+        let control_now =
+            !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
         let mut slices = [IoSlice::new(&[]); SLICES];
         let (first, rest) = slices.split_at_mut(usize::from(control_now));
         for slice in first {

@@ -48,7 +48,11 @@ fn listen(address: SocketAddr, backlog: u32) -> io::Result<tokio::net::TcpListen
 }
 
 fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
-    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+    if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
 }
 
 impl Listener for TcpListener {
@@ -75,7 +79,9 @@ impl Dialer for TcpAddress {
         };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for target in resolve(&self.target).await? {
-            let source = sources.iter().find(|source| source.is_ipv4() == target.is_ipv4());
+            let source = sources
+                .iter()
+                .find(|source| source.is_ipv4() == target.is_ipv4());
             match connect(source, target).await {
                 Ok(stream) => return Ok((stream, Some(target.to_string()))),
                 Err(error) => last = error,
@@ -128,14 +134,20 @@ async fn resolve(address: &HostPort) -> io::Result<Vec<SocketAddr>> {
 
 fn interface_addresses(name: &str) -> io::Result<Vec<IpAddr>> {
     let all = if_addrs::get_if_addrs()?;
-    let mut found: Vec<IpAddr> =
-        all.iter().filter(|interface| interface.name == name).map(if_addrs::Interface::ip).collect();
+    let mut found: Vec<IpAddr> = all
+        .iter()
+        .filter(|interface| interface.name == name)
+        .map(if_addrs::Interface::ip)
+        .collect();
     found.sort_by_key(IpAddr::is_ipv6);
     Ok(found)
 }
 
 fn interface_index(name: &str) -> io::Result<u32> {
     let all = if_addrs::get_if_addrs()?;
-    let index = all.iter().find(|interface| interface.name == name).and_then(|interface| interface.index);
+    let index = all
+        .iter()
+        .find(|interface| interface.name == name)
+        .and_then(|interface| interface.index);
     index.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }

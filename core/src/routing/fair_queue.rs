@@ -165,7 +165,11 @@ impl Inbox {
             return;
         }
         receive.paused.push(link.id);
-        if let Some(index) = receive.active.iter().position(|source| source.link.id == link.id) {
+        if let Some(index) = receive
+            .active
+            .iter()
+            .position(|source| source.link.id == link.id)
+        {
             let source = receive.active.remove(index);
             receive.parked.extend(source);
         }
@@ -177,7 +181,10 @@ impl Inbox {
         {
             let mut receive = self.receive.lock();
             receive.paused.retain(|id| *id != link.id);
-            let parked = receive.parked.iter().position(|source| source.link.id == link.id);
+            let parked = receive
+                .parked
+                .iter()
+                .position(|source| source.link.id == link.id);
             if let Some(index) = parked {
                 let source = receive.parked.swap_remove(index);
                 receive.active.push_back(source);
@@ -219,11 +226,16 @@ impl Source {
 
     fn refill(&mut self) -> Taken {
         let credit = self.take_credit();
-        self.link.inbound.take(&mut self.decoder.segments, credit, None)
+        self.link
+            .inbound
+            .take(&mut self.decoder.segments, credit, None)
     }
 
     fn take_credit(&mut self) -> (usize, usize) {
-        (std::mem::take(&mut self.received), self.decoder.take_consumed())
+        (
+            std::mem::take(&mut self.received),
+            self.decoder.take_consumed(),
+        )
     }
 }
 

@@ -39,14 +39,21 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         single_peer: false,
     };
     match socket_type {
-        SocketType::Push | SocketType::Dealer => Traits { round_robin: true, queues_early: true, ..none },
+        SocketType::Push | SocketType::Dealer => Traits {
+            round_robin: true,
+            queues_early: true,
+            ..none
+        },
         SocketType::Pair => Traits {
             round_robin: true,
             queues_early: true,
             single_peer: true,
             ..none
         },
-        SocketType::Router | SocketType::Rep => Traits { addressed: true, ..none },
+        SocketType::Router | SocketType::Rep => Traits {
+            addressed: true,
+            ..none
+        },
         _ => none,
     }
 }
@@ -65,7 +72,7 @@ impl Coop {
         // Not an atomic addition: a count lost between two tasks does no harm, and this is cheaper.
         let operations = self.0.load(Ordering::Relaxed).wrapping_add(1);
         self.0.store(operations, Ordering::Relaxed);
-        if operations % PER_UNIT == 0 {
+        if operations.is_multiple_of(PER_UNIT) {
             tokio::task::coop::consume_budget().await;
         }
     }

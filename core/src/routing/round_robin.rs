@@ -36,7 +36,9 @@ impl RoundRobin {
         let count = turns.pipes.len();
         for turn in 0..count {
             let index = (turns.next + turn) % count;
-            let Some(pipe) = turns.pipes.get(index) else { break };
+            let Some(pipe) = turns.pipes.get(index) else {
+                break;
+            };
             if pipe.publish(envelope, message).is_ok() {
                 turns.next = index + 1;
                 return Ok(());

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::core::{Core, Phase};
 use crate::error::CloseReport;
+use crate::io::inproc;
 use crate::monitor::DisconnectReason;
 use crate::options::Linger;
 use crate::pipe::Pipe;
@@ -21,7 +22,10 @@ pub(crate) struct Owned {
 
 impl Owned {
     pub(crate) const fn new(core: Arc<Core>) -> Self {
-        Self { core, closed: false }
+        Self {
+            core,
+            closed: false,
+        }
     }
 
     pub(crate) async fn close(mut self, linger: Linger) -> CloseReport {
@@ -29,7 +33,9 @@ impl Owned {
         let core = Arc::clone(&self.core);
         let closing = core.runtime.spawn(close(Arc::clone(&core), linger));
         // It fails only if the runtime is gone, and everything unsent with it.
-        closing.await.unwrap_or_else(|_gone| CloseReport { unsent: unsent(&core.outbound_pipes()) })
+        closing.await.unwrap_or_else(|_gone| CloseReport {
+            unsent: unsent_now(&core),
+        })
     }
 }
 
@@ -48,7 +54,7 @@ impl Drop for Owned {
         }
         let core = Arc::clone(&self.core);
         let linger = core.options.linger;
-        let unsent = unsent(&core.outbound_pipes());
+        let unsent = unsent_now(&core);
         if unsent > 0 {
             tracing::warn!(
                 socket = %core.socket_type,
@@ -62,11 +68,13 @@ impl Drop for Owned {
 
 /// Stops everything, in order: accepting, taking messages, connections.
 async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
-    let pipes = core.outbound_pipes();
     let (bound, connected) = {
         let mut endpoints = core.endpoints.lock();
         endpoints.closed = true;
-        (std::mem::take(&mut endpoints.bound), std::mem::take(&mut endpoints.connected))
+        (
+            std::mem::take(&mut endpoints.bound),
+            std::mem::take(&mut endpoints.connected),
+        )
     };
     for endpoint in bound {
         endpoint.stop(&core).await;
@@ -74,31 +82,46 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     core.outbox.close();
     core.inbox.close();
     let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
-    // What is in a pipe between two sockets of this process, the other one can still receive.
-    let delivered = |pipe: &Arc<Pipe>| {
-        links.iter().any(|link| link.partner.get().is_some() && Arc::ptr_eq(&link.outbound, pipe))
-    };
-    let pipes: Vec<_> = pipes.into_iter().filter(|pipe| !delivered(pipe)).collect();
-    for pipe in &pipes {
+    // What another socket of this process has, it can still receive.
+    let sessions = links
+        .iter()
+        .filter(|link| !link.is_inproc() && link.outbound_is_own);
+    let of_links = sessions.map(|link| Arc::clone(&link.outbound));
+    let (waiting, dialling): (Vec<_>, Vec<_>) = connected.iter().partition(|one| one.is_inproc());
+    let pipes: Vec<_> = of_links
+        .chain(dialling.iter().filter_map(|one| one.pipe.clone()))
+        .collect();
+    for pipe in waiting
+        .iter()
+        .filter_map(|one| one.pipe.as_ref())
+        .chain(&pipes)
+    {
         pipe.finish();
     }
     for link in &links {
         link.inbound.finish();
-        link.outbound.finish();
-        if link.partner.get().is_some() {
+        if link.is_inproc() {
             core.end(link, DisconnectReason::ClosedHere);
         }
     }
-    let phases = connected.iter().map(|endpoint| &endpoint.phase).chain([&core.phase]);
-    drain(phases, linger).await;
-    CloseReport { unsent: unsent(&pipes) }
+    let phases = connected
+        .iter()
+        .map(|endpoint| &endpoint.phase)
+        .chain([&core.phase]);
+    let never_bound = drain(&core, phases, linger).await;
+    CloseReport {
+        unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()),
+    }
 }
 
 /// Lets the tasks that follow `phases` drain for as long as `linger` allows, then ends them; returns when all are gone.
+///
+/// Returns how many messages waited until then for an inproc name to be bound.
 pub(crate) async fn drain<'a>(
+    core: &Core,
     phases: impl Iterator<Item = &'a watch::Sender<Phase>> + Clone,
     linger: Linger,
-) {
+) -> u64 {
     let all_gone = async |phases| {
         for phase in phases {
             watch::Sender::closed(phase).await;
@@ -108,6 +131,7 @@ pub(crate) async fn drain<'a>(
         for phase in phases.clone() {
             phase.send_replace(what);
         }
+        inproc::give_up(core)
     };
     match linger {
         Linger::Discard => {}
@@ -121,10 +145,16 @@ pub(crate) async fn drain<'a>(
             all_gone(phases.clone()).await;
         }
     }
-    say(Phase::Abort);
+    let never_bound = say(Phase::Abort);
     all_gone(phases).await;
+    never_bound
 }
 
-fn unsent(pipes: &[Arc<Pipe>]) -> u64 {
+/// What would be lost if the socket ended now.
+fn unsent_now(core: &Core) -> u64 {
+    unsent(&core.pipes_at_risk()) + u64::from(core.requests.is_unsent())
+}
+
+pub(crate) fn unsent(pipes: &[Arc<Pipe>]) -> u64 {
     pipes.iter().map(|pipe| pipe.counts().queued as u64).sum()
 }

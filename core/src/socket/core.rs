@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::counters::{Counters, SocketStats};
 use super::endpoints::Endpoints;
-use super::lockstep::Requests;
+use super::lockstep::{self, Requests};
 use crate::endpoint::Endpoint;
 use crate::error::NoRuntime;
 use crate::io::inproc;
@@ -81,7 +81,10 @@ pub(crate) struct Newcomer {
 static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
 
 impl Core {
-    pub(crate) fn new(socket_type: SocketType, options: SocketOptions) -> Result<Arc<Self>, NoRuntime> {
+    pub(crate) fn new(
+        socket_type: SocketType,
+        options: SocketOptions,
+    ) -> Result<Arc<Self>, NoRuntime> {
         let runtime = match &options.runtime {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_absent| NoRuntime)?,
@@ -118,37 +121,63 @@ impl Core {
     }
 
     /// Makes a connection a peer of this socket.
-    pub(crate) fn attach(self: &Arc<Self>, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
-        let link = self.new_link(newcomer)?;
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        newcomer: Newcomer,
+    ) -> Result<Arc<Link>, HandshakeFailure> {
+        let (link, displaced) = self.new_link(newcomer)?;
+        if let Some(displaced) = displaced {
+            self.end(&displaced, DisconnectReason::HandedOver);
+        }
         if self.traits.round_robin && link.outbound_is_own {
             self.outbox.add(Arc::clone(&link.outbound));
         }
         self.counters.connected.add(1);
-        self.events.emit(SocketEvent::Connected { peer: Peer(Arc::clone(&link)) });
+        self.events.emit(SocketEvent::Connected {
+            peer: Peer(Arc::clone(&link)),
+        });
         self.inbox.arrive(Arc::clone(&link));
         if self.socket_type == SocketType::Req {
+            link.outbound.set_writer(lockstep::waker(self));
             self.requests.peer_up(self, &link);
+        }
+        if self.endpoints.lock().closed {
+            // Too late for `close` to see it: nobody receives, and nothing is sent but what waits already.
+            link.inbound.finish();
+            if link.outbound_is_own {
+                link.outbound.finish();
+            }
         }
         Ok(link)
     }
 
-    fn new_link(&self, newcomer: Newcomer) -> Result<Arc<Link>, HandshakeFailure> {
+    /// The new peer, and the one whose routing id it takes over.
+    fn new_link(
+        &self,
+        newcomer: Newcomer,
+    ) -> Result<(Arc<Link>, Option<Arc<Link>>), HandshakeFailure> {
         let mut peers = self.peers.lock();
         if self.traits.single_peer && !peers.by_id.is_empty() {
             return Err(HandshakeFailure::PairOccupied);
         }
-        let routing_id = self.admit_routing_id(&mut peers, newcomer.facts.routing_id.as_ref())?;
+        let (routing_id, displaced) =
+            self.admit_routing_id(&mut peers, newcomer.facts.routing_id.as_ref())?;
         let id = PeerId(NEXT_PEER.fetch_add(1, Ordering::Relaxed));
         let room = Arc::new(Bell::default());
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.options.send);
             let outbound = newcomer.outbound.unwrap_or_else(own);
-            let bell = if self.traits.round_robin { &self.outbox.bell } else { &room };
+            let bell = if self.traits.round_robin {
+                &self.outbox.bell
+            } else {
+                &room
+            };
             outbound.set_writer(bell.waker());
             let received = || self.new_pipe(self.options.recv);
             let inbound = newcomer.inbound.unwrap_or_else(received);
             inbound.set_reader(self.inbox.waker(link));
+            let hwm = inbound.hwm();
             Link {
                 id,
                 routing_id: routing_id.clone(),
@@ -160,7 +189,7 @@ impl Core {
                 outbound_is_own,
                 room,
                 inbound,
-                credit_every: self.credit_every(),
+                credit_every: hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2)),
                 announced: AtomicBool::new(false),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
@@ -168,27 +197,26 @@ impl Core {
         });
         peers.by_id.insert(id, Arc::clone(&link));
         peers.by_routing_id.insert(routing_id, id);
-        Ok(link)
+        Ok((link, displaced))
     }
 
-    /// The name of a new peer: its own choice if that is free, or one that is given to it.
+    /// The name of a new peer: its own choice if that is free or can be taken over, or one that is given to it.
     fn admit_routing_id(
         &self,
         peers: &mut Peers,
         wanted: Option<&RoutingId>,
-    ) -> Result<RoutingId, HandshakeFailure> {
+    ) -> Result<(RoutingId, Option<Arc<Link>>), HandshakeFailure> {
         let Some(wanted) = wanted.filter(|_| self.traits.addressed) else {
-            return Ok(self.generate_routing_id(peers));
+            return Ok((self.generate_routing_id(peers), None));
         };
+        let mut displaced = None;
         if let Entry::Occupied(taken) = peers.by_routing_id.entry(wanted.clone()) {
             if !self.options.router_handover {
                 return Err(HandshakeFailure::DuplicateRoutingId);
             }
-            if let Some(old) = peers.by_id.get(&taken.remove()) {
-                old.ending.request(DisconnectReason::HandedOver);
-            }
+            displaced = peers.by_id.get(&taken.remove()).cloned();
         }
-        Ok(wanted.clone())
+        Ok((wanted.clone(), displaced))
     }
 
     fn generate_routing_id(&self, peers: &Peers) -> RoutingId {
@@ -201,13 +229,8 @@ impl Core {
         }
     }
 
-    fn credit_every(&self) -> usize {
-        let hwm = self.options.recv.messages;
-        hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2))
-    }
-
     /// The end of a connection. What it received can still be received.
-    pub(crate) fn detach(&self, link: &Arc<Link>, reason: DisconnectReason) {
+    pub(crate) fn detach(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         {
             let mut peers = self.peers.lock();
             if peers.by_id.remove(&link.id).is_none() {
@@ -223,7 +246,8 @@ impl Core {
             link.outbound.finish();
             let lost = link.outbound.counts();
             if reason != DisconnectReason::ClosedHere {
-                self.counters.dropped(DropReason::ConnectionLost, lost.queued as u64);
+                self.counters
+                    .dropped(DropReason::ConnectionLost, lost.queued as u64);
             }
             self.counters.past_sent.add(lost.sent);
             self.counters.past_sent_bytes.add(lost.sent_bytes);
@@ -238,20 +262,24 @@ impl Core {
         // Those who wait for room for this peer are to learn that it is gone.
         link.room.0.notify_waiters();
         link.room.0.notify_one();
-        self.events.emit(SocketEvent::Disconnected { peer: Peer(Arc::clone(link)), reason });
+        self.events.emit(SocketEvent::Disconnected {
+            peer: Peer(Arc::clone(link)),
+            reason,
+        });
         if self.socket_type == SocketType::Req {
             self.requests.peer_down(self, link);
         }
     }
 
     /// Ends a connection from this side.
-    pub(crate) fn end(&self, link: &Arc<Link>, reason: DisconnectReason) {
+    pub(crate) fn end(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         link.ending.request(reason);
         if let Some((other, theirs)) = link.partner.get() {
             self.detach(link, reason);
+            inproc::parted(self, link, reason);
             if let (Some(other), Some(theirs)) = (other.upgrade(), theirs.upgrade()) {
                 other.detach(&theirs, DisconnectReason::ClosedByPeer);
-                inproc::reattach(&other, &theirs);
+                inproc::parted(&other, &theirs, reason);
             }
         }
     }
@@ -259,11 +287,21 @@ impl Core {
     /// Counts a message that is dropped, and tells monitors.
     pub(crate) fn dropped(&self, link: &Arc<Link>, reason: DropReason) {
         self.counters.dropped(reason, 1);
-        self.events.emit(SocketEvent::Dropped { peer: Peer(Arc::clone(link)), reason });
+        self.events.emit(SocketEvent::Dropped {
+            peer: Peer(Arc::clone(link)),
+            reason,
+        });
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = self.peers.lock().by_id.values().cloned().map(Peer).collect();
+        let mut peers: Vec<Peer> = self
+            .peers
+            .lock()
+            .by_id
+            .values()
+            .cloned()
+            .map(Peer)
+            .collect();
         peers.sort_by_key(Peer::id);
         peers
     }
@@ -302,11 +340,21 @@ impl Core {
     }
 
     /// All pipes to peers, and to those that are not there yet.
-    pub(crate) fn outbound_pipes(&self) -> Vec<Arc<Pipe>> {
+    fn outbound_pipes(&self) -> Vec<Arc<Pipe>> {
+        self.pipes_of(|link| link.outbound_is_own)
+    }
+
+    /// All pipes that lose what is in them if the socket ends now: what another socket of the process has, it can still
+    /// receive.
+    pub(crate) fn pipes_at_risk(&self) -> Vec<Arc<Pipe>> {
+        self.pipes_of(|link| link.outbound_is_own && !link.is_inproc())
+    }
+
+    fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
         let mut pipes = self.endpoints.lock().pipes();
         let peers = self.peers.lock();
-        let own = peers.by_id.values().filter(|link| link.outbound_is_own);
-        pipes.extend(own.map(|link| Arc::clone(&link.outbound)));
+        let links = peers.by_id.values().filter(|link| chosen(link));
+        pipes.extend(links.map(|link| Arc::clone(&link.outbound)));
         pipes
     }
 }

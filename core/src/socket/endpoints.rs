@@ -6,18 +6,19 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::close::drain;
+use super::close::{drain, unsent};
 use super::core::{Core, Phase};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
+use crate::io::connecter::Connecter;
 #[cfg(unix)]
 use crate::io::ipc::IpcListener;
-use crate::io::connecter::Connecter;
+use crate::io::memory::{MemoryDialer, MemoryListener};
 use crate::io::tcp::TcpListener;
 use crate::io::transport::{Dialer, Listener};
 use crate::io::{inproc, listener};
 use crate::monitor::{DisconnectReason, SocketEvent};
-use crate::options::Linger;
+use crate::peer::{Direction, Link};
 use crate::pipe::Pipe;
 use crate::socket_type::SocketType;
 
@@ -42,15 +43,25 @@ pub(crate) struct Bound {
 /// A connected endpoint.
 #[derive(Debug)]
 pub(crate) struct Connected {
-    endpoint: Endpoint,
-    pipe: Option<Arc<Pipe>>,
+    pub(crate) endpoint: Endpoint,
+    /// The pipe that takes messages before there is a connection, and over tcp and ipc outlives connections.
+    pub(crate) pipe: Option<Arc<Pipe>>,
     /// What its task is to do.
     pub(crate) phase: watch::Sender<Phase>,
 }
 
+impl Connected {
+    pub(crate) const fn is_inproc(&self) -> bool {
+        matches!(self.endpoint.address(), Address::Inproc(_))
+    }
+}
+
 impl Endpoints {
     pub(crate) fn pipes(&self) -> Vec<Arc<Pipe>> {
-        self.connected.iter().filter_map(|connected| connected.pipe.clone()).collect()
+        self.connected
+            .iter()
+            .filter_map(|connected| connected.pipe.clone())
+            .collect()
     }
 
     /// Whether the socket keeps connected to anything.
@@ -59,13 +70,39 @@ impl Endpoints {
     }
 
     pub(crate) fn has_connected(&self, endpoint: &Endpoint) -> bool {
-        self.connected.iter().any(|connected| connected.endpoint == *endpoint)
+        self.connected
+            .iter()
+            .any(|connected| connected.endpoint == *endpoint)
     }
 
-    pub(crate) fn set_pipe(&mut self, endpoint: &Endpoint, pipe: Arc<Pipe>) {
-        let found = self.connected.iter_mut().find(|connected| connected.endpoint == *endpoint);
-        if let Some(connected) = found {
-            connected.pipe = Some(pipe);
+    /// Keeps the pipe of an inproc endpoint that waits to be bound, and tells what the wait is to do.
+    pub(crate) fn wait_for_bind(
+        &mut self,
+        endpoint: &Endpoint,
+        pipe: Option<&Arc<Pipe>>,
+    ) -> watch::Receiver<Phase> {
+        let mut connected = self.connected.iter_mut().rev();
+        let found = connected.find(|one| one.endpoint == *endpoint && one.pipe.is_none());
+        match found {
+            Some(connected) => {
+                connected.pipe = pipe.cloned();
+                connected.phase.subscribe()
+            }
+            // Disconnected meanwhile: there is nothing to wait for.
+            None => watch::channel(Phase::Abort).1,
+        }
+    }
+
+    /// The pipe of an inproc endpoint belongs to a connection from now on.
+    pub(crate) fn joined(&mut self, pipe: &Arc<Pipe>) {
+        for connected in &mut self.connected {
+            if connected
+                .pipe
+                .as_ref()
+                .is_some_and(|own| Arc::ptr_eq(own, pipe))
+            {
+                connected.pipe = None;
+            }
         }
     }
 }
@@ -94,8 +131,16 @@ impl Core {
                 let listening = async move { IpcListener::bind(&address, backlog) };
                 self.listen(endpoint, listening).await
             }
+            Address::Memory(name) => {
+                let network = self.options.context.network();
+                let listening = MemoryListener::bind(network, endpoint.clone(), name);
+                self.listen(endpoint, async move { listening }).await
+            }
             #[cfg(not(unix))]
-            Address::Ipc(_) => Err(BindError::Io { endpoint, source: io::ErrorKind::Unsupported.into() }),
+            Address::Ipc(_) => Err(BindError::Io {
+                endpoint,
+                source: io::ErrorKind::Unsupported.into(),
+            }),
         }
     }
 
@@ -112,7 +157,9 @@ impl Core {
         };
         let resolved = listener.endpoint().clone();
         let (stop, stopped) = oneshot::channel();
-        let task = self.runtime.spawn(listener::run(Arc::clone(self), listener, stopped));
+        let task = self
+            .runtime
+            .spawn(listener::run(Arc::clone(self), listener, stopped));
         Ok(self.bound(given, resolved, Some((stop, task))))
     }
 
@@ -122,9 +169,15 @@ impl Core {
         resolved: Endpoint,
         task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ) -> Endpoint {
-        self.events.emit(SocketEvent::Listening { endpoint: resolved.clone() });
+        self.events.emit(SocketEvent::Listening {
+            endpoint: resolved.clone(),
+        });
         let endpoint = resolved.clone();
-        self.endpoints.lock().bound.push(Bound { given, resolved, task });
+        self.endpoints.lock().bound.push(Bound {
+            given,
+            resolved,
+            task,
+        });
         endpoint
     }
 
@@ -145,20 +198,23 @@ impl Core {
             Address::Inproc(name) => {
                 // Known before it is bound, so that a binder on another thread finds it.
                 self.connected(endpoint.clone(), None);
-                match inproc::connect(self, &endpoint, &name) {
-                    Ok(Some(pipe)) => self.endpoints.lock().set_pipe(&endpoint, pipe),
-                    Ok(None) => {}
-                    Err(error) => {
-                        self.forget(&endpoint);
-                        return Err(error);
-                    }
-                }
+                inproc::connect(self, &endpoint, &name)
+                    .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
             Address::Tcp(address) => self.dial(endpoint, address),
             #[cfg(unix)]
             Address::Ipc(address) => self.dial(endpoint, address),
+            Address::Memory(name) => {
+                let network = self.options.context.network().clone();
+                self.dial(endpoint, MemoryDialer { network, name });
+            }
             #[cfg(not(unix))]
-            Address::Ipc(_) => return Err(crate::EndpointError::UnknownScheme { scheme: "ipc".into() }.into()),
+            Address::Ipc(_) => {
+                return Err(crate::EndpointError::UnknownScheme {
+                    scheme: "ipc".into(),
+                }
+                .into());
+            }
         }
         Ok(())
     }
@@ -171,20 +227,36 @@ impl Core {
             self.outbox.add(Arc::clone(pipe));
         }
         let phase = self.connected(endpoint.clone(), outbound.clone());
-        let connecter = Connecter { core: Arc::clone(self), dialer, endpoint, outbound, phase };
+        let connecter = Connecter {
+            core: Arc::clone(self),
+            dialer,
+            endpoint,
+            outbound,
+            phase,
+        };
         self.runtime.spawn(connecter.run());
     }
 
     fn connected(&self, endpoint: Endpoint, pipe: Option<Arc<Pipe>>) -> watch::Receiver<Phase> {
         let (phase, receiver) = watch::channel(Phase::Running);
-        self.endpoints.lock().connected.push(Connected { endpoint, pipe, phase });
+        self.endpoints.lock().connected.push(Connected {
+            endpoint,
+            pipe,
+            phase,
+        });
         receiver
     }
 
-    fn forget(&self, endpoint: &Endpoint) -> Option<Connected> {
+    /// Takes back the last connect to this endpoint.
+    pub(crate) fn forget_one(&self, endpoint: &Endpoint) {
         let mut endpoints = self.endpoints.lock();
-        let index = endpoints.connected.iter().position(|one| one.endpoint == *endpoint)?;
-        Some(endpoints.connected.remove(index))
+        let index = endpoints
+            .connected
+            .iter()
+            .rposition(|one| one.endpoint == *endpoint);
+        if let Some(index) = index {
+            endpoints.connected.remove(index);
+        }
     }
 
     pub(crate) async fn unbind(&self, endpoint: Endpoint) -> Result<(), EndpointNotFound> {
@@ -203,11 +275,52 @@ impl Core {
         }
     }
 
-    pub(crate) async fn disconnect(&self, endpoint: Endpoint) -> Result<CloseReport, EndpointNotFound> {
-        match self.forget(&endpoint) {
-            Some(connected) => Ok(connected.stop(self, self.options.linger).await),
-            None => Err(EndpointNotFound::NotFound { endpoint }),
+    /// Sends what is queued within the linger time and ends the endpoint, if it was connected twice both times.
+    pub(crate) async fn disconnect(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+    ) -> Result<CloseReport, EndpointNotFound> {
+        let connected: Vec<_> = {
+            let all = &mut self.endpoints.lock().connected;
+            all.extract_if(.., |one| one.endpoint == endpoint).collect()
+        };
+        if connected.is_empty() {
+            return Err(EndpointNotFound::NotFound { endpoint });
         }
+        let mut pipes: Vec<_> = connected
+            .iter()
+            .filter_map(|one| one.pipe.clone())
+            .collect();
+        for pipe in &pipes {
+            self.outbox.remove(pipe);
+        }
+        let links = self.links_to(&endpoint);
+        pipes.extend(
+            links
+                .iter()
+                .filter(|link| link.outbound_is_own)
+                .map(|link| Arc::clone(&link.outbound)),
+        );
+        for pipe in &pipes {
+            pipe.finish();
+        }
+        for link in links.iter().filter(|link| link.is_inproc()) {
+            self.end(link, DisconnectReason::ClosedHere);
+        }
+        let phases = connected.iter().map(|one| &one.phase);
+        let never_bound = drain(self, phases, self.options.linger).await;
+        let inproc = matches!(endpoint.address(), Address::Inproc(_));
+        Ok(CloseReport {
+            unsent: if inproc { never_bound } else { unsent(&pipes) },
+        })
+    }
+
+    fn links_to(&self, endpoint: &Endpoint) -> Vec<Arc<Link>> {
+        let peers = self.peers.lock();
+        let to = |link: &&Arc<Link>| {
+            link.direction == Direction::Connected && link.endpoint == *endpoint
+        };
+        peers.by_id.values().filter(to).cloned().collect()
     }
 }
 
@@ -225,38 +338,13 @@ impl Bound {
     }
 }
 
-impl Connected {
-    /// Sends what is queued within `linger` and closes.
-    pub(crate) async fn stop(self, core: &Core, linger: Linger) -> CloseReport {
-        if let Some(pipe) = &self.pipe {
-            core.outbox.remove(pipe);
-            pipe.finish();
-        }
-        let links: Vec<_> = {
-            let peers = core.peers.lock();
-            peers.by_id.values().filter(|link| link.endpoint == self.endpoint).cloned().collect()
-        };
-        for link in &links {
-            link.outbound.finish();
-            if link.partner.get().is_some() {
-                core.end(link, DisconnectReason::ClosedHere);
-            }
-        }
-        drain([&self.phase].into_iter(), linger).await;
-        let of_pipe = self.pipe.iter().chain(links.iter().map(|link| &link.outbound));
-        let unsent = if matches!(self.endpoint.address(), Address::Inproc(_)) && !links.is_empty() {
-            0
-        } else {
-            of_pipe.map(|pipe| pipe.counts().queued as u64).max().unwrap_or(0)
-        };
-        CloseReport { unsent }
-    }
-}
-
 fn bind_error(endpoint: Endpoint, error: io::Error) -> BindError {
     match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { endpoint },
         io::ErrorKind::AlreadyExists => BindError::NotASocket { endpoint },
-        _ => BindError::Io { endpoint, source: error },
+        _ => BindError::Io {
+            endpoint,
+            source: error,
+        },
     }
 }

@@ -4,7 +4,8 @@
 //! REP or announces `X-Privateer`, plain otherwise, since some ROUTER programs reject the extra frame. When the peer is
 //! lost, the request goes to the next one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
 
 use super::core::Core;
 use crate::error::SendErrorKind;
@@ -38,6 +39,14 @@ struct Pending {
     message: Message,
     correlation: Frame,
     asked: Option<PeerId>,
+    /// Who was asked before and is lost; what they replied may still be in their pipes.
+    lost: Vec<PeerId>,
+}
+
+impl Pending {
+    fn was_asked(&self, peer: PeerId) -> bool {
+        self.asked == Some(peer) || self.lost.contains(&peer)
+    }
 }
 
 impl Requests {
@@ -54,12 +63,25 @@ impl Requests {
         self.0.lock().pending.is_some()
     }
 
+    /// Whether there is a request that no peer was asked.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.0
+            .lock()
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.asked.is_none())
+    }
+
     pub(crate) fn has_peer(&self) -> bool {
         !self.0.lock().links.is_empty()
     }
 
     /// Makes `message` the request; in lockstep only if there is none.
-    pub(crate) fn send(&self, core: &Core, message: Message) -> Result<(), (SendErrorKind, Message)> {
+    pub(crate) fn send(
+        &self,
+        core: &Arc<Core>,
+        message: Message,
+    ) -> Result<(), (SendErrorKind, Message)> {
         let mut state = self.0.lock();
         if core.options.req_lockstep && state.pending.is_some() {
             return Err((SendErrorKind::RequestOutstanding, message));
@@ -71,8 +93,10 @@ impl Requests {
             message,
             correlation: Frame::from(id.to_ne_bytes()),
             asked: None,
+            lost: Vec::new(),
         });
-        state.dispatch(core);
+        drop(state);
+        self.dispatch(core);
         Ok(())
     }
 
@@ -82,22 +106,32 @@ impl Requests {
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
-    pub(crate) fn accept(&self, core: &Core, link: &Arc<Link>, message: Message) -> Option<Message> {
+    pub(crate) fn accept(
+        &self,
+        core: &Arc<Core>,
+        link: &Arc<Link>,
+        message: Message,
+    ) -> Option<Message> {
         let mut state = self.0.lock();
         let correlated = correlates(link, core);
         let Some((correlation, reply)) = open(message, correlated) else {
             drop(state);
             // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
-            core.end(link, DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter));
+            core.end(
+                link,
+                DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter),
+            );
             return None;
         };
         if let Some(index) = state.owing.iter().position(|id| *id == link.id) {
             state.owing.swap_remove(index);
         } else if let Some(pending) = &state.pending
-            && pending.asked == Some(link.id)
+            && pending.was_asked(link.id)
             && correlation.is_none_or(|id| id == pending.correlation)
         {
-            state.pending = None;
+            let asked = state.pending.take().and_then(|pending| pending.asked);
+            // The reply of one that was lost is here first.
+            state.owing.extend(asked.filter(|id| *id != link.id));
             return Some(reply);
         }
         drop(state);
@@ -105,24 +139,35 @@ impl Requests {
         None
     }
 
-    pub(crate) fn peer_up(&self, core: &Core, link: &Arc<Link>) {
-        let mut state = self.0.lock();
-        state.links.push(Arc::clone(link));
-        state.dispatch(core);
-        drop(state);
+    pub(crate) fn peer_up(&self, core: &Arc<Core>, link: &Arc<Link>) {
+        self.0.lock().links.push(Arc::clone(link));
+        self.dispatch(core);
         core.outbox.bell.0.notify_one();
     }
 
     /// The request of a lost peer goes to the next one.
-    pub(crate) fn peer_down(&self, core: &Core, link: &Link) {
+    pub(crate) fn peer_down(&self, core: &Arc<Core>, link: &Link) {
+        // A socket that closes has no use for a reply.
+        let closed = core.endpoints.lock().closed;
         let mut state = self.0.lock();
         state.links.retain(|other| other.id != link.id);
         state.owing.retain(|id| *id != link.id);
         if let Some(pending) = &mut state.pending
             && pending.asked == Some(link.id)
+            && !closed
         {
             pending.asked = None;
-            state.dispatch(core);
+            pending.lost.push(link.id);
+        }
+        drop(state);
+        self.dispatch(core);
+    }
+
+    /// Sends the request to the next peer, if it is not with one.
+    fn dispatch(&self, core: &Arc<Core>) {
+        let resets = self.0.lock().dispatch(core);
+        for link in resets {
+            core.end(&link, DisconnectReason::RequestAbandoned);
         }
     }
 }
@@ -134,33 +179,57 @@ impl State {
         }
     }
 
-    /// Sends the request to the next peer, if it is not with one.
-    fn dispatch(&mut self, core: &Core) {
-        let Some(pending) = self.pending.as_mut().filter(|pending| pending.asked.is_none()) else {
-            return;
+    /// Sends the request to the next peer; returns connections that have to start anew before they can be used.
+    fn dispatch(&mut self, core: &Core) -> Vec<Arc<Link>> {
+        let mut resets = Vec::new();
+        let Some(pending) = self
+            .pending
+            .as_mut()
+            .filter(|pending| pending.asked.is_none())
+        else {
+            return resets;
         };
         for _ in 0..self.links.len() {
-            let Some(link) = self.links.first().cloned() else { return };
+            let Some(link) = self.links.first().cloned() else {
+                break;
+            };
             self.links.rotate_left(1);
             let correlated = correlates(&link, core);
             if let Some(index) = self.owing.iter().position(|id| *id == link.id) {
                 if !correlated {
-                    // Its late reply could not be told from the next one: start the connection anew.
-                    link.ending.request(DisconnectReason::RequestAbandoned);
+                    // Its late reply could not be told from the next one.
+                    resets.push(link);
                     continue;
                 }
                 self.owing.swap_remove(index);
             }
             let delimiter = Frame::empty();
             let sent = if correlated {
-                link.outbound.publish(&[pending.correlation.clone(), delimiter], &pending.message)
+                link.outbound
+                    .publish(&[pending.correlation.clone(), delimiter], &pending.message)
             } else {
                 link.outbound.publish(&[delimiter], &pending.message)
             };
             if sent.is_ok() {
                 pending.asked = Some(link.id);
-                return;
+                break;
             }
+        }
+        resets
+    }
+}
+
+/// What is woken when a pipe that was full has room: the request may be waiting for it.
+pub(crate) fn waker(core: &Arc<Core>) -> Waker {
+    Waker::from(Arc::new(Room(Arc::downgrade(core))))
+}
+
+struct Room(Weak<Core>);
+
+impl Wake for Room {
+    fn wake(self: Arc<Self>) {
+        if let Some(core) = self.0.upgrade() {
+            core.requests.dispatch(&core);
         }
     }
 }
@@ -168,7 +237,8 @@ impl State {
 fn correlates(link: &Link, core: &Core) -> bool {
     let announced = |(name, _): &(String, _)| name.eq_ignore_ascii_case(PRIVATEER_PROPERTY);
     !core.options.req_lockstep
-        && (link.facts.socket_type == SocketType::Rep || link.facts.properties.iter().any(announced))
+        && (link.facts.socket_type == SocketType::Rep
+            || link.facts.properties.iter().any(announced))
 }
 
 /// Takes the envelope off a reply; none if it is not there.

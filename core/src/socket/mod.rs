@@ -216,7 +216,10 @@ macro_rules! fair_queued_recv {
             /// # Cancel safety
             /// Dropped before it is ready, it has received nothing.
             pub async fn recv(&self) -> Result<crate::Message, crate::RecvError> {
-                let message = self.core.inbox.next(|_, delivery| crate::socket::message(delivery));
+                let message = self
+                    .core
+                    .inbox
+                    .next(|_, delivery| crate::socket::message(delivery));
                 message.await.map_err(Into::into)
             }
 
@@ -227,7 +230,10 @@ macro_rules! fair_queued_recv {
             /// [`RecvError::Closed`](crate::RecvError::Closed); there is no other.
             pub fn try_recv(&self) -> Result<crate::Message, crate::RecvError> {
                 let message = &mut |_: &_, delivery| crate::socket::message(delivery);
-                self.core.inbox.try_next(message).ok_or_else(|| crate::socket::empty(&self.core))
+                self.core
+                    .inbox
+                    .try_next(message)
+                    .ok_or_else(|| crate::socket::empty(&self.core))
             }
 
             /// As [`recv`](Self::recv), with the peer that sent the message.
@@ -240,7 +246,11 @@ macro_rules! fair_queued_recv {
             pub async fn recv_from(
                 &self,
             ) -> Result<(crate::Peer, crate::Message), crate::RecvError> {
-                self.core.inbox.next(crate::socket::message_from).await.map_err(Into::into)
+                self.core
+                    .inbox
+                    .next(crate::socket::message_from)
+                    .await
+                    .map_err(Into::into)
             }
         }
     };
@@ -258,7 +268,11 @@ macro_rules! recv_events {
             /// # Cancel safety
             /// Dropped before it is ready, it has received nothing.
             pub async fn recv_event(&self) -> Result<crate::PeerEvent, crate::RecvError> {
-                self.core.inbox.next(crate::socket::event).await.map_err(Into::into)
+                self.core
+                    .inbox
+                    .next(crate::socket::event)
+                    .await
+                    .map_err(Into::into)
             }
 
             /// The next message, or that a peer came or went, if there is any.
@@ -310,7 +324,11 @@ fn message_from(link: &Arc<Link>, delivery: Delivery) -> Option<(Peer, Message)>
 }
 
 fn empty(core: &Core) -> RecvError {
-    if core.inbox.is_closed() { RecvError::Closed } else { RecvError::Empty }
+    if core.inbox.is_closed() {
+        RecvError::Closed
+    } else {
+        RecvError::Empty
+    }
 }
 
 fn send_error(refused: Refused, message: Message) -> SendError {

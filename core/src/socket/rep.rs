@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::close::Owned;
-use super::router::wait_for_room;
 use super::every_socket;
+use super::router::wait_for_room;
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::frame::Frame;
 use crate::message::Message;
@@ -44,6 +44,8 @@ use crate::sync::Mutex;
 pub struct RepSocket {
     core: Owned,
     owed: Mutex<Option<Owed>>,
+    /// Held while a request is waited for, so that two tasks cannot take one each.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Whom the reply goes to, and the envelope that goes before it.
@@ -56,13 +58,18 @@ struct Owed {
 every_socket!(RepSocket, Rep);
 
 impl RepSocket {
-    const fn from_core(core: Owned) -> Self {
-        Self { core, owed: Mutex::new(None) }
+    fn from_core(core: Owned) -> Self {
+        Self {
+            core,
+            owed: Mutex::new(None),
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// The next request, without its envelope; waits until there is one.
     ///
-    /// A request without the empty delimiter frame is dropped and counted.
+    /// A request without the empty delimiter frame is dropped and counted. Of several tasks that wait, one gets the next
+    /// request, and the others learn that a reply is owed.
     ///
     /// # Errors
     /// [`RecvError::ReplyOwed`] if the last request is not answered, [`RecvError::Closed`] if the socket is closed;
@@ -71,8 +78,13 @@ impl RepSocket {
     /// # Cancel safety
     /// Dropped before it is ready, it has received nothing.
     pub async fn recv(&self) -> Result<Message, RecvError> {
+        let _turn = self.turn.lock().await;
         self.check_turn()?;
-        self.core.inbox.next(|link, delivery| self.accept(link, delivery)).await.map_err(Into::into)
+        self.core
+            .inbox
+            .next(|link, delivery| self.accept(link, delivery))
+            .await
+            .map_err(Into::into)
     }
 
     /// The next request, if one is there.
@@ -80,8 +92,15 @@ impl RepSocket {
     /// # Errors
     /// [`RecvError::ReplyOwed`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
     pub fn try_recv(&self) -> Result<Message, RecvError> {
+        // Another task is there first.
+        let Ok(_turn) = self.turn.try_lock() else {
+            return Err(RecvError::Empty);
+        };
         self.check_turn()?;
-        let request = self.core.inbox.try_next(&mut |link, delivery| self.accept(link, delivery));
+        let request = self
+            .core
+            .inbox
+            .try_next(&mut |link, delivery| self.accept(link, delivery));
         request.ok_or_else(|| super::empty(&self.core))
     }
 
@@ -130,19 +149,28 @@ impl RepSocket {
     }
 
     fn check_turn(&self) -> Result<(), RecvError> {
-        if self.owed.lock().is_some() { Err(RecvError::ReplyOwed) } else { Ok(()) }
+        if self.owed.lock().is_some() {
+            Err(RecvError::ReplyOwed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Keeps the envelope of a request: all frames up to and including the first empty one (RFC 28).
     fn accept(&self, link: &Arc<Link>, delivery: Delivery) -> Option<Message> {
         let mut envelope = super::message(delivery)?.into_frames();
         let delimiter = envelope.iter().position(Frame::is_empty);
-        let body = delimiter.map(|index| envelope.split_off(index + 1)).and_then(Message::from_frames);
+        let body = delimiter
+            .map(|index| envelope.split_off(index + 1))
+            .and_then(Message::from_frames);
         let Some(body) = body else {
             self.core.dropped(link, DropReason::NoDelimiter);
             return None;
         };
-        *self.owed.lock() = Some(Owed { link: Arc::clone(link), envelope });
+        *self.owed.lock() = Some(Owed {
+            link: Arc::clone(link),
+            envelope,
+        });
         Some(body)
     }
 }

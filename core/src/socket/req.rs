@@ -63,7 +63,10 @@ every_socket!(ReqSocket, Req);
 
 impl ReqSocket {
     fn from_core(core: Owned) -> Self {
-        Self { core, turn: tokio::sync::Mutex::new(()) }
+        Self {
+            core,
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// Sends a request and waits for its reply. Calls from several tasks take turns.
@@ -135,7 +138,9 @@ impl ReqSocket {
     pub async fn recv(&self) -> Result<Message, RecvError> {
         self.check_turn()?;
         let reply = self.core.inbox.next(|link, delivery| {
-            self.core.requests.accept(&self.core, link, super::message(delivery)?)
+            self.core
+                .requests
+                .accept(&self.core, link, super::message(delivery)?)
         });
         reply.await.map_err(Into::into)
     }
@@ -147,13 +152,19 @@ impl ReqSocket {
     pub fn try_recv(&self) -> Result<Message, RecvError> {
         self.check_turn()?;
         let reply = self.core.inbox.try_next(&mut |link, delivery| {
-            self.core.requests.accept(&self.core, link, super::message(delivery)?)
+            self.core
+                .requests
+                .accept(&self.core, link, super::message(delivery)?)
         });
         reply.ok_or_else(|| super::empty(&self.core))
     }
 
     fn check_turn(&self) -> Result<(), RecvError> {
-        if self.core.requests.has_pending() { Ok(()) } else { Err(RecvError::NoRequest) }
+        if self.core.requests.has_pending() {
+            Ok(())
+        } else {
+            Err(RecvError::NoRequest)
+        }
     }
 }
 

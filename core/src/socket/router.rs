@@ -64,7 +64,10 @@ mod sealed {
     use super::{Arc, Core, Link, Peer, PeerId, RoutingId};
 
     /// Finds the connection.
-    #[expect(unnameable_types, reason = "it keeps others from implementing Addressee")]
+    #[expect(
+        unnameable_types,
+        reason = "it keeps others from implementing Addressee"
+    )]
     pub trait Find: Copy + Send {
         /// The connection, if it lives.
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
@@ -108,7 +111,11 @@ impl RouterSocket {
     /// # Cancel safety
     /// Dropped before it is ready, it has received nothing.
     pub async fn recv(&self) -> Result<(Peer, Message), RecvError> {
-        self.core.inbox.next(super::message_from).await.map_err(Into::into)
+        self.core
+            .inbox
+            .next(super::message_from)
+            .await
+            .map_err(Into::into)
     }
 
     /// The next message and who sent it, if one is there.
@@ -185,7 +192,9 @@ impl RouterSocket {
         message: impl Into<Message>,
     ) -> Result<bool, Unroutable> {
         let link = to.find(&self.core).ok_or(Unroutable)?;
-        link.outbound.publish_if_idle(&message.into()).map_err(|_closed| Unroutable)
+        link.outbound
+            .publish_if_idle(&message.into())
+            .map_err(|_closed| Unroutable)
     }
 
     /// Waits until a peer has room for a message.

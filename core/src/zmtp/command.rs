@@ -196,16 +196,6 @@ pub(crate) fn pong(context: &[u8]) -> Bytes {
     frame(PONG, &[truncated(context, CONTEXT_MAX)])
 }
 
-/// A SUBSCRIBE frame.
-pub(crate) fn subscribe(topic: &[u8]) -> Bytes {
-    frame(SUBSCRIBE, &[topic])
-}
-
-/// A CANCEL frame.
-pub(crate) fn cancel(topic: &[u8]) -> Bytes {
-    frame(CANCEL, &[topic])
-}
-
 /// A command frame: header, name, data.
 fn frame(name: &[u8], data: &[&[u8]]) -> Bytes {
     let body_len = 1 + name.len() + data.iter().map(|part| part.len()).sum::<usize>();

@@ -108,7 +108,9 @@ mod tests {
     /// W10: a long size for a small body is legal.
     #[test]
     fn a_long_size_may_be_small() {
-        let header = Header::parse(&[2, 0, 0, 0, 0, 0, 0, 0, 5]).unwrap().unwrap();
+        let header = Header::parse(&[2, 0, 0, 0, 0, 0, 0, 0, 5])
+            .unwrap()
+            .unwrap();
         assert_eq!((header.body, header.len), (5, 9));
     }
 

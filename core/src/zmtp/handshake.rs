@@ -224,13 +224,6 @@ impl Handshake {
 }
 
 impl Remote {
-    /// The value of a property, by its name in any letter case (RFC 37, Connection Metadata).
-    pub(crate) fn property(&self, name: &str) -> Option<&Bytes> {
-        let mut properties = self.properties.iter();
-        let property = properties.find(|(other, _)| other.eq_ignore_ascii_case(name));
-        property.map(|(_, value)| value)
-    }
-
     /// The peer of this READY body, if `local` may talk to it.
     fn parse(body: &[u8], minor: u8, local: SocketType) -> Result<Self, HandshakeError> {
         let metadata = match Command::parse(body) {

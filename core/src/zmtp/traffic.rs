@@ -99,6 +99,8 @@ pub(crate) struct Traffic {
     whole_messages: usize,
     /// What stood before `buffer`: whole messages first, then perhaps the beginning of one.
     ready: VecDeque<Segment>,
+    /// Octets that have left `buffer` since `ready` was empty: its segments, and the commands that were among them.
+    held: usize,
     large: Option<LargeBody>,
     /// The message that is being walked: its frames and their bytes so far.
     frames: usize,
@@ -123,6 +125,7 @@ impl Traffic {
             whole: 0,
             whole_messages: 0,
             ready: VecDeque::new(),
+            held: 0,
             large: None,
             frames: 0,
             bytes: 0,
@@ -136,7 +139,9 @@ impl Traffic {
         if let Some(large) = &mut self.large {
             let missing = large.len - large.body.len();
             if large.body.capacity() == large.body.len() {
-                large.body.reserve(missing.min(large.body.len().max(LARGE_FIRST)));
+                large
+                    .body
+                    .reserve(missing.min(large.body.len().max(LARGE_FIRST)));
             }
             return (&mut large.body).limit(missing);
         }
@@ -163,9 +168,9 @@ impl Traffic {
         }
     }
 
-    /// Whether as much waits here as one read buffer holds: the time to stop reading if nobody takes it.
+    /// Whether as much was read as one read buffer holds and waits here: the time to stop if nobody takes it.
     pub(crate) fn is_full(&self) -> bool {
-        self.large.is_some() || self.buffer.len() >= READ_LARGEST
+        self.large.is_some() || self.held + self.buffer.len() >= READ_LARGEST
     }
 
     /// Looks at all headers that have arrived; `command` gets the body of each command, in order.
@@ -176,7 +181,8 @@ impl Traffic {
         if !self.finish_large() {
             return Ok(());
         }
-        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())? {
+        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())?
+        {
             if header.is_command() {
                 if !self.cut_command(header, command)? {
                     return Ok(());
@@ -206,30 +212,40 @@ impl Traffic {
 
     /// Moves at most `room` whole messages, as segments, into `into`.
     pub(crate) fn take(&mut self, room: usize, into: &mut VecDeque<Segment>) {
-        let mut room = room;
+        let begin = into.len();
+        let room = self.take_ready(room, into);
+        let taken: usize = into.range(begin..).map(Segment::len).sum();
+        self.held = self.held.saturating_sub(taken);
+        if self.whole_messages > 0 && room > 0 {
+            into.append(&mut self.ready);
+            let messages = self.whole_messages.min(room);
+            let len = if messages == self.whole_messages {
+                self.whole
+            } else {
+                len_of_messages(&self.buffer, messages)
+            };
+            into.extend(self.cut(len, messages, true));
+        }
+        if self.ready.is_empty() {
+            self.held = 0;
+        }
+    }
+
+    /// Moves messages that end before the read buffer, and returns how much room is left.
+    fn take_ready(&mut self, mut room: usize, into: &mut VecDeque<Segment>) -> usize {
         while let Some(last) = self.ready.iter().position(|segment| segment.boundary) {
             let Some(segment) = self.ready.get_mut(last).filter(|_| room > 0) else {
-                return;
+                return 0;
             };
             if segment.messages > room {
                 let front = split_off_front(segment, room);
                 into.extend(self.ready.drain(..last).chain(front));
-                return;
+                return 0;
             }
             room -= segment.messages;
             into.extend(self.ready.drain(..=last));
         }
-        if self.whole_messages == 0 || room == 0 {
-            return;
-        }
-        into.append(&mut self.ready);
-        let messages = self.whole_messages.min(room);
-        let len = if messages == self.whole_messages {
-            self.whole
-        } else {
-            len_of_messages(&self.buffer, messages)
-        };
-        into.extend(self.cut(len, messages, true));
+        room
     }
 
     /// Whether whole messages wait for room.
@@ -272,7 +288,9 @@ impl Traffic {
         header: Header,
         command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
     ) -> Result<bool, PeerMisbehaved> {
-        let len = usize::try_from(header.body).ok().filter(|len| *len <= COMMAND_MAX);
+        let len = usize::try_from(header.body)
+            .ok()
+            .filter(|len| *len <= COMMAND_MAX);
         let Some(len) = len else {
             return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
         };
@@ -284,6 +302,9 @@ impl Traffic {
         // A command may stand between the frames of one message: what is before it stays in order.
         self.set_aside();
         self.buffer.advance(header.len + len);
+        if !self.ready.is_empty() {
+            self.held += header.len + len;
+        }
         Ok(true)
     }
 
@@ -292,7 +313,14 @@ impl Traffic {
         let begun = self.walked - self.whole;
         let whole = self.cut(self.whole, self.whole_messages, true);
         let begun = self.cut(begun, 0, false);
-        self.ready.extend(whole.into_iter().chain(begun));
+        for segment in whole.into_iter().chain(begun) {
+            self.hold(segment);
+        }
+    }
+
+    fn hold(&mut self, segment: Segment) {
+        self.held += segment.len();
+        self.ready.push_back(segment);
     }
 
     /// Cuts `len` octets, in which `messages` end, from the front of the read buffer.
@@ -331,7 +359,7 @@ impl Traffic {
                 let messages = usize::from(!large.more);
                 let octets = large.body.freeze();
                 self.end_frame(octets.len() as u64, large.more);
-                self.ready.push_back(Segment::shared(octets, messages, !large.more));
+                self.hold(Segment::shared(octets, messages, !large.more));
                 true
             }
             None => true,
@@ -362,3 +390,8 @@ fn split_off_front(segment: &mut Segment, messages: usize) -> Option<Segment> {
     segment.messages -= messages;
     Some(Segment::shared(front, messages, true))
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod driver;
+#[cfg(test)]
+mod tests;

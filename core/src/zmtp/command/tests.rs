@@ -17,6 +17,14 @@ fn body(frame: &[u8]) -> &[u8] {
     }
 }
 
+fn subscribe(topic: &[u8]) -> Bytes {
+    frame(SUBSCRIBE, &[topic])
+}
+
+fn cancel(topic: &[u8]) -> Bytes {
+    frame(CANCEL, &[topic])
+}
+
 /// W05: as measured on the wire of libzmq 4.3.5.
 #[test]
 fn ready_is_exactly_what_libzmq_sends() {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use privateer_core::{
-    BindError, Endpoint, EndpointError, NoRuntime, Peer, PeerEvent, RouterSocket, SendErrorKind, SocketOptions,
+    BindError, Endpoint, EndpointError, NoRuntime, Peer, PeerEvent, RouterSocket, SendErrorKind,
+    SocketOptions,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -163,7 +164,12 @@ impl Broker {
     /// # Cancel safety
     /// Dropped before it is ready, the broker ends at once; clients send again what was in flight, to the next one.
     pub async fn run(self) -> BrokerStats {
-        let Self { router, endpoints, drain, shared } = self;
+        let Self {
+            router,
+            endpoints,
+            drain,
+            shared,
+        } = self;
         let mut task = Task {
             router: Arc::new(router),
             peers: HashMap::new(),
@@ -291,7 +297,9 @@ impl Task {
         let now = Instant::now().into_std();
         self.handle(now, first);
         for _ in 1..BURST {
-            let Ok(event) = self.router.try_recv_event() else { return };
+            let Ok(event) = self.router.try_recv_event() else {
+                return;
+            };
             self.handle(now, event);
         }
     }

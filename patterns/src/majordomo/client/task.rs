@@ -13,7 +13,10 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{CallKey, CallOptions, ClientEvent, ClientMachine, ClientOptions, ClientStats, LaneKey, Outcome, Output};
+use super::{
+    CallKey, CallOptions, ClientEvent, ClientMachine, ClientOptions, ClientStats, LaneKey, Outcome,
+    Output,
+};
 use crate::events::{EventSource, Events};
 use crate::majordomo::worker::RECONNECT_MAX;
 use crate::majordomo::{InvalidServiceName, PROPERTY, PeerFacts, ServiceName};
@@ -38,7 +41,9 @@ pub enum CallError {
     #[error(transparent)]
     Name(#[from] InvalidServiceName),
     /// There was no reply in time. The request may have been worked on all the same.
-    #[error("no reply in time after {attempts} attempts; is the broker up, and a worker for the service?")]
+    #[error(
+        "no reply in time after {attempts} attempts; is the broker up, and a worker for the service?"
+    )]
     TimedOut {
         /// How many attempts there were.
         attempts: u32,
@@ -170,9 +175,15 @@ impl Client {
             earlier: Arc::clone(&earlier),
             events: EventSource::new(),
         });
-        let timer = shared.runtime.spawn(keep_time(Arc::downgrade(&shared), earlier)).abort_handle();
+        let timer = shared
+            .runtime
+            .spawn(keep_time(Arc::downgrade(&shared), earlier))
+            .abort_handle();
         shared.state().timer = Some(timer);
-        Ok(Self { shared, options: CallOptions::default() })
+        Ok(Self {
+            shared,
+            options: CallOptions::default(),
+        })
     }
 
     /// The same client, whose calls have these options.
@@ -209,7 +220,10 @@ impl Client {
             let key = state.machine.call(now, service, body.into(), self.options);
             state.calls.insert(key, finish);
             self.shared.act(&mut state);
-            Call { shared: &self.shared, key: Some(key) }
+            Call {
+                shared: &self.shared,
+                key: Some(key),
+            }
         };
         let outcome = finished.await;
         call.key = None;
@@ -356,7 +370,9 @@ impl Drop for Call<'_> {
 /// Reads one connection for as long as the client lives.
 async fn read(shared: Weak<Shared>, lane: LaneKey, socket: Arc<DealerSocket>) {
     while let Ok(first) = socket.recv_event().await {
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         let mut state = shared.state();
         let mut next = Some(first);
         for _ in 0..BURST {
@@ -387,7 +403,9 @@ async fn keep_time(shared: Weak<Shared>, earlier: Arc<Notify>) {
     const IDLE: Duration = Duration::from_secs(3600);
     loop {
         let due = {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
             let mut state = shared.state();
             state.machine.handle_timeout(Instant::now().into_std());
             shared.act(&mut state);

@@ -34,9 +34,15 @@ impl Client {
         R: DeserializeOwned,
     {
         let Some((service, method)) = method.rsplit_once('.') else {
-            return Err(CallError::NoMethodNamed { call: method.to_owned() });
+            return Err(CallError::NoMethodNamed {
+                call: method.to_owned(),
+            });
         };
-        let header = RequestHeader { v: VERSION, method, key: Uuid::now_v7().into_bytes() };
+        let header = RequestHeader {
+            v: VERSION,
+            method,
+            key: Uuid::now_v7().into_bytes(),
+        };
         let request = [encode(&header)?, encode(arguments)?];
         let reply = self.request(service, request).await?;
         read(method, &reply)
@@ -45,7 +51,9 @@ impl Client {
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Frame, CallError> {
     let encoded = rmp_serde::to_vec_named(value);
-    encoded.map(Frame::from).map_err(|error| CallError::Encode(Arc::new(error)))
+    encoded
+        .map(Frame::from)
+        .map_err(|error| CallError::Encode(Arc::new(error)))
 }
 
 fn read<R: DeserializeOwned>(method: &str, reply: &Message) -> Result<R, CallError> {
@@ -64,7 +72,9 @@ fn read<R: DeserializeOwned>(method: &str, reply: &Message) -> Result<R, CallErr
             rmp_serde::from_slice(content).map_err(|error| CallError::Decode(Arc::new(error)))
         }
         Status::Failed => Err(CallError::Failed { reason: text() }),
-        Status::NoMethod => Err(CallError::NoSuchMethod { method: method.to_owned() }),
+        Status::NoMethod => Err(CallError::NoSuchMethod {
+            method: method.to_owned(),
+        }),
         Status::BadRequest => Err(CallError::BadRequest { reason: text() }),
         Status::Panicked => Err(CallError::Panicked),
     }

@@ -11,5 +11,5 @@ mod tests;
 pub use machine::WorkerMachine;
 pub use options::WorkerOptions;
 pub use output::{Output, RequestKey, WorkerEvent, WorkerStats};
-pub use task::{Worker, WorkerError, WorkerHandle};
 pub(crate) use task::RECONNECT_MAX;
+pub use task::{Worker, WorkerError, WorkerHandle};

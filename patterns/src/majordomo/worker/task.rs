@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privateer_core::{
-    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, NoRuntime, PeerEvent, SocketOptions,
+    ConnectError, DealerSocket, Endpoint, EndpointError, Linger, NoRuntime, PeerEvent,
+    SocketOptions,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -50,7 +51,9 @@ pub enum WorkerError {
     #[error(transparent)]
     Name(#[from] InvalidServiceName),
     /// Names that begin with `mmi.` belong to the broker itself (RFC 8).
-    #[error("a name that begins with \"mmi.\" belongs to the broker; choose another for the service")]
+    #[error(
+        "a name that begins with \"mmi.\" belongs to the broker; choose another for the service"
+    )]
     ReservedName,
     /// The endpoint is none to connect to.
     #[error(transparent)]
@@ -93,7 +96,10 @@ impl Worker {
             service,
             options: WorkerOptions::default(),
             drain: DRAIN,
-            shared: Arc::new(Shared { stop: Notify::new(), events: EventSource::new() }),
+            shared: Arc::new(Shared {
+                stop: Notify::new(),
+                events: EventSource::new(),
+            }),
         })
     }
 
@@ -136,7 +142,8 @@ impl Worker {
     /// Dropped before it is ready, the worker leaves at once; the broker gives what it had in hand to others.
     pub async fn run(self) -> Result<WorkerStats, WorkerError> {
         let (answers, answered) = mpsc::unbounded_channel();
-        let machine = WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
+        let machine =
+            WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
         let socket = self.open(&machine)?;
         socket.connect(&self.broker)?;
         let task = Task {
@@ -162,7 +169,7 @@ impl Worker {
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, machine.facts().property())
             .unwrap_or_default();
-        Ok(DealerSocket::with_options(options)?)
+        DealerSocket::with_options(options)
     }
 }
 
@@ -269,7 +276,9 @@ impl Task<'_> {
         let now = Instant::now().into_std();
         self.handle(now, first);
         for _ in 1..BURST {
-            let Ok(event) = self.socket.try_recv_event() else { return };
+            let Ok(event) = self.socket.try_recv_event() else {
+                return;
+            };
             self.handle(now, event);
         }
     }
@@ -278,7 +287,8 @@ impl Task<'_> {
         match event {
             PeerEvent::Message(_, message) => self.machine.handle_message(now, message),
             PeerEvent::Up(peer) => {
-                self.machine.connected(now, PeerFacts::read(peer.property(PROPERTY)));
+                self.machine
+                    .connected(now, PeerFacts::read(peer.property(PROPERTY)));
             }
             PeerEvent::Down(_) => self.machine.disconnected(),
             _ => {}

@@ -1,0 +1,125 @@
+//! Sockets over a network that delays, splits, stalls and cuts, in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::time::Duration;
+
+use privateer_core::{
+    Context, DealerSocket, Message, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
+    SocketEvent, SocketOptions,
+};
+
+fn options(context: &Context) -> SocketOptions {
+    SocketOptions::new()
+        .context(context)
+        .reconnect_interval_max(Duration::from_millis(500))
+}
+
+/// A message that tells its number, in frames of many sizes.
+fn numbered(number: u32) -> Message {
+    let mut message = Message::from(number.to_string());
+    for size in [0, 1, 255, 256, 10_000] {
+        message.push(vec![u8::try_from(number % 251).unwrap(); size]);
+    }
+    message
+}
+
+/// Wherever a connection breaks, what arrives is whole, in order and there once; what is missing was in the kernel's
+/// place when it broke.
+#[tokio::test(start_paused = true)]
+async fn cuts_tear_nothing_and_repeat_nothing() {
+    for cut in [
+        1, 64, 100, 257, 5_000, 10_530, 10_531, 10_532, 40_000, 200_000,
+    ] {
+        let context = Context::new();
+        let pull = PullSocket::with_options(options(&context)).unwrap();
+        pull.bind("memory://cut").await.unwrap();
+        let push = PushSocket::with_options(options(&context)).unwrap();
+        push.connect("memory://cut").unwrap();
+        push.send(numbered(0)).await.unwrap();
+        assert_eq!(pull.recv().await.unwrap(), numbered(0));
+        context.network().cut_after(cut);
+        let sending = async {
+            for number in 1..=50 {
+                push.send(numbered(number)).await.unwrap();
+            }
+        };
+        let receiving = async {
+            let mut last = 0;
+            while last < 50 {
+                let message = pull.recv().await.unwrap();
+                let number: u32 = std::str::from_utf8(&message[0]).unwrap().parse().unwrap();
+                assert!(number > last, "{number} after {last}, cut after {cut}");
+                assert_eq!(message, numbered(number));
+                last = number;
+            }
+        };
+        tokio::join!(sending, receiving);
+    }
+}
+
+/// A request is served although the connection breaks again and again (K02).
+#[tokio::test(start_paused = true)]
+async fn a_request_outlives_its_connection() {
+    let context = Context::new();
+    let rep = RepSocket::with_options(options(&context)).unwrap();
+    rep.bind("memory://rep").await.unwrap();
+    let server = tokio::spawn(async move {
+        while let Ok(request) = rep.recv().await {
+            rep.send(request).await.unwrap();
+        }
+    });
+    let req = ReqSocket::with_options(options(&context)).unwrap();
+    req.connect("memory://rep").unwrap();
+    for round in 0..200_usize {
+        context.network().cut_after(round % 97);
+        let reply = req.request(round.to_string()).await.unwrap();
+        assert_eq!(reply[0], *round.to_string());
+    }
+    server.abort();
+}
+
+/// A peer that is cut off without a sign of it is given up after interval and timeout, and is back when it heals.
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_given_up_and_comes_back() {
+    let context = Context::new();
+    let router = RouterSocket::with_options(options(&context)).unwrap();
+    router.bind("memory://silent").await.unwrap();
+    let beat = options(&context)
+        .heartbeat_interval(Some(Duration::from_secs(1)))
+        .heartbeat_timeout(Duration::from_secs(1));
+    let dealer = DealerSocket::with_options(beat).unwrap();
+    let mut monitor = dealer.monitor();
+    dealer.connect("memory://silent").unwrap();
+    let mut next = async |wanted: fn(&SocketEvent) -> bool| {
+        while !wanted(&monitor.next().await.unwrap().unwrap()) {}
+    };
+    next(|event| matches!(event, SocketEvent::Connected { .. })).await;
+    let healthy = tokio::time::Instant::now();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    context.network().stall();
+    next(|event| matches!(event, SocketEvent::Disconnected { .. })).await;
+    assert!(healthy.elapsed() >= Duration::from_secs(61));
+    context.network().heal();
+    next(|event| matches!(event, SocketEvent::Connected { .. })).await;
+    dealer.send("back").await.unwrap();
+    assert_eq!(router.recv().await.unwrap().1[0], "back");
+}
+
+/// Octet by octet and slowly, everything arrives.
+#[tokio::test(start_paused = true)]
+async fn split_and_delayed_streams_are_whole() {
+    let context = Context::new();
+    context.network().split_at(1);
+    context.network().set_delay(Duration::from_millis(50));
+    let router = RouterSocket::with_options(options(&context)).unwrap();
+    router.bind("memory://slow").await.unwrap();
+    let dealer = DealerSocket::with_options(options(&context)).unwrap();
+    dealer.connect("memory://slow").unwrap();
+    for number in 0..20 {
+        dealer.send(numbered(number)).await.unwrap();
+        let (peer, message) = router.recv().await.unwrap();
+        assert_eq!(message, numbered(number));
+        router.send(&peer, message).await.unwrap();
+        assert_eq!(dealer.recv().await.unwrap(), numbered(number));
+    }
+}

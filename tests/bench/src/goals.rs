@@ -1,0 +1,329 @@
+//! The goals for Privateer's speed, and whether the figures reach them.
+//!
+//! A difference within 10 % counts as level. So *ahead* wants more than that, *not behind* grants it, and a goal with a
+//! factor of its own that is missed by less than that is neither reached nor failed.
+
+use serde::Serialize;
+
+use crate::implementations::{LIBZMQ, OURS, OURS_MT, PLAIN};
+use crate::runner::Block;
+use crate::sample::{Metric, ratio};
+use crate::work::Work;
+
+/// What counts as level, as a part.
+const LEVEL: f64 = 0.10;
+
+/// One goal and how it stands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Verdict {
+    /// The case and what is wanted there.
+    pub(crate) goal: String,
+    /// How it stands.
+    pub(crate) result: Standing,
+    /// The figures that say so.
+    pub(crate) figures: String,
+}
+
+/// Whether a goal is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Standing {
+    /// It is.
+    Pass,
+    /// Too close to tell.
+    Level,
+    /// It is not.
+    Fail,
+}
+
+impl Standing {
+    /// The word at the start of the line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Level => "LEVEL",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// With whom a goal compares.
+#[derive(Clone, Copy, Debug)]
+enum Rival {
+    /// The best of all other implementations of ZeroMQ.
+    EveryPeer,
+    /// One line of the table.
+    Named(&'static str),
+}
+
+/// How much is wanted, as a multiple of the rival's figure.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// Better by more than what counts as level.
+    Ahead,
+    /// Not worse by more than that.
+    NotBehind,
+    /// At least so many times as much, or at most, where less is better.
+    Times(f64),
+}
+
+impl Wanted {
+    /// The multiple of the rival's figure that is the bound.
+    fn factor(self) -> f64 {
+        match self {
+            Self::Ahead | Self::NotBehind => 1.0,
+            Self::Times(times) => times,
+        }
+    }
+
+    /// How a figure stands that is so many times better than the bound.
+    fn standing(self, better: f64) -> Standing {
+        let passes = match self {
+            Self::Ahead => 1.0 + LEVEL,
+            Self::NotBehind => 1.0 - LEVEL,
+            Self::Times(_) => 1.0,
+        };
+        match better {
+            _ if better >= passes => Standing::Pass,
+            _ if better >= 1.0 - LEVEL => Standing::Level,
+            _ => Standing::Fail,
+        }
+    }
+}
+
+/// A goal for one of our lines in one case.
+struct Goal {
+    ours: &'static str,
+    metric: Metric,
+    rival: Rival,
+    wanted: Wanted,
+}
+
+const fn goal(ours: &'static str, metric: Metric, rival: Rival, wanted: Wanted) -> Goal {
+    Goal {
+        ours,
+        metric,
+        rival,
+        wanted,
+    }
+}
+
+/// Judges all goals whose figures were taken.
+pub(crate) fn judge(blocks: &[Block]) -> Vec<Verdict> {
+    blocks
+        .iter()
+        .flat_map(|block| {
+            goals(block)
+                .into_iter()
+                .filter_map(|goal| goal.judge(block))
+        })
+        .collect()
+}
+
+/// The goals of one case.
+fn goals(block: &Block) -> Vec<Goal> {
+    use Metric::{
+        CpuNanosPerMessage as Cpu, KibPerPeer, MedianMicros, MegabytesPerSecond,
+        MessagesPerSecond as Rate,
+    };
+    use Rival::{EveryPeer, Named};
+    use Wanted::{Ahead, NotBehind, Times};
+    let small = |times, times_mt| {
+        vec![
+            goal(OURS, Cpu, Named(LIBZMQ), Times(times)),
+            goal(OURS, Rate, EveryPeer, Times(1.5)),
+            goal(OURS_MT, Cpu, Named(LIBZMQ), Times(times_mt)),
+            goal(OURS_MT, Rate, EveryPeer, NotBehind),
+        ]
+    };
+    match (block.case.work, block.case.size) {
+        (Work::PushPull | Work::DealerRouter, ..256) => small(0.5, 0.7),
+        (Work::PushPull | Work::DealerRouter, 256..4096) => small(0.33, 0.4),
+        (Work::PushPull | Work::DealerRouter, size) => vec![
+            match size {
+                0x4000..=0x10000 => goal(OURS, MegabytesPerSecond, EveryPeer, Times(2.0)),
+                _ => goal(OURS, MegabytesPerSecond, EveryPeer, Ahead),
+            },
+            goal(OURS, MegabytesPerSecond, Named(PLAIN), NotBehind),
+        ],
+        (Work::ReqRep, _) => {
+            vec![
+                goal(OURS, MedianMicros, Named(PLAIN), Times(1.3)),
+                goal(OURS, MedianMicros, EveryPeer, Ahead),
+            ]
+        }
+        (Work::Inproc, _) => vec![goal(OURS, Rate, EveryPeer, Ahead)],
+        (Work::Peers, _) => vec![goal(OURS, KibPerPeer, Named(LIBZMQ), Ahead)],
+    }
+}
+
+impl Goal {
+    /// How it stands; nothing if one of the two was not measured.
+    fn judge(&self, block: &Block) -> Option<Verdict> {
+        let (name, ratio) = self.closest_rival(block)?;
+        let wanted = self.wanted.factor();
+        let better = if self.less_is_better() {
+            wanted / ratio
+        } else {
+            ratio / wanted
+        };
+        Some(Verdict {
+            goal: format!(
+                "{}, {}: {} {}",
+                block.case,
+                self.ours,
+                self.metric.title(),
+                self.words()
+            ),
+            result: self.wanted.standing(better),
+            figures: format!("{ratio:.2} × {name}"),
+        })
+    }
+
+    /// What is wanted, in words.
+    fn words(&self) -> String {
+        let whom = match self.rival {
+            Rival::EveryPeer => "the best peer",
+            Rival::Named(name) => name,
+        };
+        match self.wanted {
+            Wanted::Ahead => format!("ahead of {whom}"),
+            Wanted::NotBehind => format!("not behind {whom}"),
+            Wanted::Times(times) if self.less_is_better() => format!("at most {times} × {whom}"),
+            Wanted::Times(times) => format!("at least {times} × {whom}"),
+        }
+    }
+
+    /// The rival that comes closest or is ahead, and our figure as a multiple of its.
+    fn closest_rival(&self, block: &Block) -> Option<(&'static str, f64)> {
+        let ours = block.samples(self.ours)?;
+        let ratios = block.measured().filter_map(|(implementation, samples)| {
+            let is_rival = match self.rival {
+                Rival::EveryPeer => implementation.is_peer(),
+                Rival::Named(name) => implementation.name == name,
+            };
+            let ratio = ratio(ours, samples, self.metric)?;
+            is_rival.then_some((implementation.name, ratio))
+        });
+        let order = |one: &(&str, f64), other: &(&str, f64)| one.1.total_cmp(&other.1);
+        if self.less_is_better() {
+            ratios.max_by(order)
+        } else {
+            ratios.min_by(order)
+        }
+    }
+
+    fn less_is_better(&self) -> bool {
+        !matches!(
+            self.metric,
+            Metric::MessagesPerSecond | Metric::MegabytesPerSecond
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::implementations::find;
+    use crate::runner::Outcome;
+    use crate::sample::Sample;
+    use crate::work::{Case, Transport};
+
+    fn block(work: Work, size: usize, figures: &[(&str, &[(Metric, f64)])]) -> Block {
+        let rows = figures.iter().map(|(name, figures)| {
+            let sample = figures.iter().copied().collect::<Sample>();
+            (find(name).unwrap(), Outcome::Measured(vec![sample]))
+        });
+        Block {
+            case: Case {
+                work,
+                transport: Transport::Tcp,
+                size,
+            },
+            rows: rows.collect(),
+        }
+    }
+
+    fn standings(block: Block) -> Vec<Standing> {
+        judge(&[block])
+            .into_iter()
+            .map(|verdict| verdict.result)
+            .collect()
+    }
+
+    #[test]
+    fn small_messages_are_judged_by_cpu_and_by_rate() {
+        let figures = |cpu, rate| {
+            [
+                (Metric::CpuNanosPerMessage, cpu),
+                (Metric::MessagesPerSecond, rate),
+            ]
+        };
+        let judged = block(
+            Work::PushPull,
+            16,
+            &[
+                ("ours", &figures(220.0, 7e6)),
+                ("libzmq", &figures(400.0, 4e6)),
+                ("omq-tokio", &figures(410.0, 6e6)),
+            ],
+        );
+        assert_eq!(standings(judged), [Standing::Level, Standing::Fail]);
+        let judged = block(
+            Work::DealerRouter,
+            16,
+            &[
+                ("ours", &figures(190.0, 9e6)),
+                ("libzmq", &figures(400.0, 4e6)),
+                ("ours-mt", &figures(270.0, 3.7e6)),
+            ],
+        );
+        assert_eq!(standings(judged), [Standing::Pass; 4]);
+    }
+
+    #[test]
+    fn within_ten_percent_counts_as_level() {
+        let ahead = |ours| {
+            block(
+                Work::Inproc,
+                16,
+                &[
+                    ("ours", &[(Metric::MessagesPerSecond, ours)]),
+                    ("rzmq", &[(Metric::MessagesPerSecond, 100.0)]),
+                ],
+            )
+        };
+        assert_eq!(standings(ahead(120.0)), [Standing::Pass]);
+        assert_eq!(standings(ahead(109.0)), [Standing::Level]);
+        assert_eq!(standings(ahead(91.0)), [Standing::Level]);
+        assert_eq!(standings(ahead(89.0)), [Standing::Fail]);
+    }
+
+    #[test]
+    fn a_round_trip_is_compared_with_the_plain_stream_and_the_fastest_peer() {
+        let micros = |value| [(Metric::MedianMicros, value)];
+        let judged = block(
+            Work::ReqRep,
+            64,
+            &[
+                ("ours", &micros(25.0)),
+                ("libzmq", &micros(80.0)),
+                ("rzmq", &micros(30.0)),
+                ("plain", &micros(20.0)),
+            ],
+        );
+        assert_eq!(standings(judged), [Standing::Pass, Standing::Pass]);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_judged() {
+        assert!(
+            standings(block(
+                Work::ReqRep,
+                64,
+                &[("libzmq", &[(Metric::MedianMicros, 80.0)])]
+            ))
+            .is_empty()
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Privateer itself, with the same high-water mark as all others.
+
+use std::num::NonZeroUsize;
+
+use privateer_core::{
+    Context, DealerSocket, Frame, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
+    SocketOptions,
+};
+
+use crate::Result;
+use crate::implementations::{HIGH_WATER_MARK, Socket};
+use crate::work::SocketKind;
+
+/// One of our sockets.
+pub(crate) struct Ours {
+    socket: Kind,
+    body: Frame,
+}
+
+/// What the benchmark needs of a socket, by type.
+enum Kind {
+    Push(PushSocket),
+    Pull(PullSocket),
+    Dealer(DealerSocket),
+    Router(RouterSocket),
+    Req(ReqSocket),
+    Rep(RepSocket),
+}
+
+/// Calls a method of whichever socket it is.
+macro_rules! each {
+    ($kind:expr, $socket:ident => $call:expr) => {
+        match $kind {
+            Kind::Push($socket) => $call,
+            Kind::Pull($socket) => $call,
+            Kind::Dealer($socket) => $call,
+            Kind::Router($socket) => $call,
+            Kind::Req($socket) => $call,
+            Kind::Rep($socket) => $call,
+        }
+    };
+}
+
+impl Socket for Ours {
+    async fn bind(kind: SocketKind, endpoint: &str, size: usize) -> Result<(Self, String)> {
+        let socket = Self::new(kind, size, &Context::global())?;
+        let bound = each!(&socket.socket, socket => socket.bind(endpoint).await)?;
+        Ok((socket, bound.to_string()))
+    }
+
+    async fn connect(kind: SocketKind, endpoint: &str, size: usize) -> Result<Self> {
+        let socket = Self::new(kind, size, &Context::global())?;
+        each!(&socket.socket, socket => socket.connect(endpoint))?;
+        Ok(socket)
+    }
+
+    async fn pair(endpoint: &str, size: usize) -> Result<(Self, Self)> {
+        let context = Context::new();
+        let receiver = Self::new(SocketKind::Pull, size, &context)?;
+        each!(&receiver.socket, socket => socket.bind(endpoint).await)?;
+        let sender = Self::new(SocketKind::Push, size, &context)?;
+        each!(&sender.socket, socket => socket.connect(endpoint))?;
+        Ok((sender, receiver))
+    }
+
+    async fn send(&mut self, count: usize) -> Result<()> {
+        let body = &self.body;
+        for _ in 0..count {
+            match &self.socket {
+                Kind::Push(push) => push.send(body.clone()).await?,
+                Kind::Dealer(dealer) => dealer.send(body.clone()).await?,
+                Kind::Req(req) => req.send(body.clone()).await?,
+                Kind::Rep(rep) => rep.send(body.clone()).await?,
+                Kind::Pull(_) | Kind::Router(_) => return Err("does not send here".into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, count: usize) -> Result<usize> {
+        let mut octets = 0;
+        for _ in 0..count {
+            let message = match &self.socket {
+                Kind::Pull(pull) => pull.recv().await?,
+                Kind::Router(router) => router.recv().await?.1,
+                Kind::Req(req) => req.recv().await?,
+                Kind::Rep(rep) => rep.recv().await?,
+                Kind::Dealer(dealer) => dealer.recv().await?,
+                Kind::Push(_) => return Err("does not receive".into()),
+            };
+            octets += message.byte_len();
+        }
+        Ok(octets)
+    }
+}
+
+impl Ours {
+    fn new(kind: SocketKind, size: usize, context: &Context) -> Result<Self> {
+        let mark = NonZeroUsize::new(usize::try_from(HIGH_WATER_MARK)?);
+        let options = SocketOptions::new()
+            .context(context)
+            .send_hwm(mark)
+            .recv_hwm(mark);
+        let socket = match kind {
+            SocketKind::Push => Kind::Push(PushSocket::with_options(options)?),
+            SocketKind::Pull => Kind::Pull(PullSocket::with_options(options)?),
+            SocketKind::Dealer => Kind::Dealer(DealerSocket::with_options(options)?),
+            SocketKind::Router => Kind::Router(RouterSocket::with_options(options)?),
+            SocketKind::Req => Kind::Req(ReqSocket::with_options(options)?),
+            SocketKind::Rep => Kind::Rep(RepSocket::with_options(options)?),
+        };
+        let body = Frame::from(vec![0; size]);
+        Ok(Self { socket, body })
+    }
+}

@@ -1,0 +1,66 @@
+//! Measures Privateer side by side with other implementations of ZeroMQ and with plain TCP.
+//!
+//! ```text
+//! cargo run --release                                  everything, as one table with the goals below it
+//! cargo run --release -- --only req-rep,inproc         some kinds of work
+//! cargo run --release -- --sizes 16,64K --impls ours,libzmq --runs 3
+//! cargo run --release -- --list                        what can be chosen
+//! ```
+//!
+//! Each figure is the median of `--runs` runs that are interleaved: one run of every implementation, then the next of
+//! each, so that a noisy minute hits all alike. Sender and receiver are two processes: this program starts itself once
+//! per side, see [`child`]. A run first warms up, then counts for `--seconds`; the processes are read, not asked: at the
+//! first and the last counted message the receiver reads the wall clock and the CPU clocks (user + system) of both.
+//!
+//! ```text
+//!  runner ── starts ──► child, binds ── prints its endpoint, later its sample ──► runner
+//!         ── starts ──► child, connects to that endpoint, sends until it is stopped
+//! ```
+//!
+//! A body is one buffer that is made once; a library with shared bodies sends another handle to it, libzmq copies it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command_line::{Action, CommandLine};
+
+mod child;
+mod command_line;
+mod goals;
+mod idle_peers;
+mod implementations;
+mod machine;
+mod meter;
+mod processes;
+mod raw_peer;
+mod runner;
+mod runtime;
+mod sample;
+mod table;
+mod work;
+
+/// What went wrong, for a human to read.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A result with any error that a human can read.
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    match line.action {
+        Some(Action::Child(role)) => child::run(&role),
+        Some(Action::RawPeers(crowd)) => raw_peer::run(&crowd),
+        None => finish(runner::run(&line.settings)),
+    }
+}
+
+fn finish(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("privateer-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

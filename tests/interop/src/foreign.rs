@@ -1,0 +1,90 @@
+//! [`Foreign`]: either of the two, for tests that are the same with both.
+
+use privateer_core::SocketType;
+
+use crate::libzmq::Libzmq;
+use crate::pyzmq::Pyzmq;
+use crate::venv::Python;
+
+/// Where foreign sockets come from.
+#[derive(Clone, Debug)]
+pub enum Library {
+    /// libzmq, on a thread.
+    Libzmq,
+    /// pyzmq, in a process.
+    Pyzmq(Python),
+}
+
+/// A foreign socket.
+#[derive(Debug)]
+pub enum Foreign {
+    /// On a thread.
+    Libzmq(Libzmq),
+    /// In a process.
+    Pyzmq(Pyzmq),
+}
+
+/// Which side binds, which connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This one binds.
+    Bind,
+    /// This one connects.
+    Connect,
+}
+
+impl Library {
+    /// All that there are here.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let pyzmq = Python::ready().map(Self::Pyzmq);
+        [Self::Libzmq].into_iter().chain(pyzmq).collect()
+    }
+
+    /// A socket of this type.
+    #[must_use]
+    pub fn socket(&self, kind: SocketType) -> Foreign {
+        match self {
+            Self::Libzmq => Foreign::Libzmq(Libzmq::new(kind)),
+            Self::Pyzmq(python) => Foreign::Pyzmq(Pyzmq::new(python, kind)),
+        }
+    }
+}
+
+impl Foreign {
+    /// Binds, or connects; returns the endpoint.
+    ///
+    /// # Panics
+    /// Panics if that fails.
+    pub async fn attach(&self, role: Role, endpoint: &str) -> String {
+        match (self, role) {
+            (Self::Libzmq(socket), Role::Bind) => return socket.bind(endpoint).await,
+            (Self::Pyzmq(socket), Role::Bind) => return socket.bind(endpoint).await,
+            (Self::Libzmq(socket), Role::Connect) => socket.connect(endpoint).await,
+            (Self::Pyzmq(socket), Role::Connect) => socket.connect(endpoint).await,
+        }
+        endpoint.to_owned()
+    }
+    /// Makes a PUSH socket beside this PULL, and sends there whatever comes, until this is dropped.
+    ///
+    /// # Panics
+    /// Panics if that fails.
+    pub async fn forward(&self, role: Role, endpoint: &str) -> String {
+        match (self, role) {
+            (Self::Libzmq(socket), role) => socket.forward(role, endpoint).await,
+            (Self::Pyzmq(socket), Role::Bind) => socket.forward("bind", endpoint).await,
+            (Self::Pyzmq(socket), Role::Connect) => socket.forward("connect", endpoint).await,
+        }
+    }
+
+    /// Sends `first`, if there is one, and then back whatever comes, until this is dropped.
+    ///
+    /// # Panics
+    /// Panics if the socket is gone.
+    pub async fn echo(&self, first: Option<&[&str]>) {
+        match self {
+            Self::Libzmq(socket) => socket.echo(first).await,
+            Self::Pyzmq(socket) => socket.echo(first).await,
+        }
+    }
+}

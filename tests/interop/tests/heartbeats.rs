@@ -1,0 +1,156 @@
+//! PING and PONG with libzmq, whichever side sends them.
+
+use std::time::Duration;
+
+use privateer_core::{
+    DealerSocket, DisconnectReason, Monitor, PairSocket, PullSocket, PushSocket, RepSocket,
+    ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketType,
+};
+use privateer_interop::{Libzmq, Python, Pyzmq, connected, disconnected, event, message, soon};
+use tokio::time::{Instant, timeout};
+
+/// How often a PING is sent here; a peer that takes three times as long is given up.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How long a connection is watched.
+const WATCH: Duration = Duration::from_secs(1);
+
+fn no_heartbeats() -> SocketOptions {
+    SocketOptions::new().heartbeat_interval(None)
+}
+
+fn heartbeats() -> SocketOptions {
+    SocketOptions::new()
+        .heartbeat_interval(Some(INTERVAL))
+        .heartbeat_timeout(3 * INTERVAL)
+}
+
+/// W17, W16: silence, with our heartbeats off and on, over all types.
+#[tokio::test]
+async fn libzmq_with_heartbeats_stays_connected_in_silence() {
+    let mut watched = Vec::new();
+    let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
+    macro_rules! connect {
+        ($ours:ident, $theirs:ident) => {
+            for options in [no_heartbeats(), heartbeats()] {
+                let ours = $ours::with_options(options).unwrap();
+                let mut monitor = ours.monitor();
+                let theirs = with_heartbeats(SocketType::$theirs).await;
+                ours.connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+                    .unwrap();
+                connected(&mut monitor).await;
+                watched.push(monitor);
+                kept.push(Box::new((ours, theirs)));
+            }
+        };
+    }
+    connect!(PairSocket, Pair);
+    connect!(PushSocket, Pull);
+    connect!(PullSocket, Push);
+    connect!(ReqSocket, Rep);
+    connect!(RepSocket, Req);
+    connect!(DealerSocket, Router);
+    connect!(RouterSocket, Dealer);
+    let until = Instant::now() + WATCH;
+    for mut monitor in watched {
+        stays_connected(&mut monitor, until).await;
+    }
+}
+
+/// W17, W16: traffic, with our heartbeats off and on.
+#[tokio::test]
+async fn libzmq_with_heartbeats_stays_connected_in_traffic() {
+    for options in [no_heartbeats(), heartbeats()] {
+        let dealer = DealerSocket::with_options(options).unwrap();
+        let mut monitor = dealer.monitor();
+        let theirs = with_heartbeats(SocketType::Dealer).await;
+        dealer
+            .connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+            .unwrap();
+        connected(&mut monitor).await;
+        theirs.echo(None).await;
+        let until = Instant::now() + WATCH / 2;
+        while Instant::now() < until {
+            let sent = message([vec![1; 100], vec![2; 10_000], vec![3; 100_000]]);
+            dealer.send(sent.clone()).await.unwrap();
+            assert_eq!(soon(dealer.recv()).await.unwrap(), sent);
+        }
+        stays_connected(&mut monitor, Instant::now()).await;
+    }
+}
+
+/// W18
+#[tokio::test]
+async fn a_stopped_peer_is_given_up_and_found_again() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let mut theirs = Pyzmq::new(&python, SocketType::Router);
+    let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+    let options = heartbeats().reconnect_interval_max(Duration::from_millis(100));
+    let dealer = DealerSocket::with_options(options).unwrap();
+    let mut monitor = dealer.monitor();
+    dealer.connect(&*endpoint).unwrap();
+    connected(&mut monitor).await;
+
+    theirs.process().stop();
+    let (_, reason) = disconnected(&mut monitor).await;
+    assert_eq!(reason, DisconnectReason::HeartbeatTimeout);
+    theirs.process().resume();
+    connected(&mut monitor).await;
+    dealer.send("again").await.unwrap();
+    assert_eq!(theirs.recv().await[1], "again");
+}
+
+/// W18: the other way round, it is the stopped peer that connects.
+#[tokio::test]
+async fn a_connecter_that_comes_back_is_a_new_peer() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let mut theirs = Pyzmq::new(&python, SocketType::Dealer);
+    theirs.set("ROUTING_ID", "their name").await;
+    let router = RouterSocket::with_options(heartbeats()).unwrap();
+    let mut monitor = router.monitor();
+    let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap();
+    theirs.connect(&endpoint.to_string()).await;
+    let first = connected(&mut monitor).await;
+
+    theirs.process().stop();
+    let (lost, reason) = disconnected(&mut monitor).await;
+    assert_eq!(
+        (lost, reason),
+        (first.clone(), DisconnectReason::HeartbeatTimeout)
+    );
+    assert!(router.try_send(&first, "nobody is there").is_err());
+    theirs.process().resume();
+    let second = connected(&mut monitor).await;
+    assert_eq!(second.routing_id(), first.routing_id());
+    router
+        .send(second.routing_id(), "welcome back")
+        .await
+        .unwrap();
+    assert_eq!(theirs.recv().await, message(["welcome back"]));
+}
+
+async fn with_heartbeats(kind: SocketType) -> Libzmq {
+    let socket = Libzmq::new(kind);
+    let interval = i32::try_from(INTERVAL.as_millis()).unwrap();
+    socket
+        .run(move |socket| socket.set_heartbeat_ivl(interval).unwrap())
+        .await;
+    socket
+        .run(move |socket| socket.set_heartbeat_timeout(3 * interval).unwrap())
+        .await;
+    socket
+}
+
+/// Nothing is lost until then.
+async fn stays_connected(monitor: &mut Monitor, until: Instant) {
+    let lost = event(monitor, |event| match event {
+        SocketEvent::Disconnected { reason, .. } => Some(reason),
+        _ => None,
+    });
+    if let Ok(reason) = timeout(until - Instant::now(), lost).await {
+        panic!("the connection is lost: {reason:?}");
+    }
+}

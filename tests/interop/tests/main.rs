@@ -1,0 +1,16 @@
+//! Interoperability with libzmq and pyzmq. Each test names the rule that it checks.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what is unexpected here fails a test"
+)]
+
+mod envelopes;
+mod fairness;
+mod handshake;
+mod heartbeats;
+mod pair;
+mod pipeline;
+mod requests;
+mod routers;
+mod table;

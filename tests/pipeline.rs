@@ -1,0 +1,256 @@
+//! PUSH, PULL and PAIR: who gets a message, in which order, and that it is whole.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+
+use privateer::core::{
+    Frame, HandshakeFailure, Linger, Message, PairSocket, PullSocket, PushSocket, SocketOptions,
+};
+
+mod support;
+use support::relay::Relay;
+use support::sockets::{Linked, Socket, Transport, eager, link, number, scale, soon, texts};
+
+/// K15: a peer that has no room is passed over, and loses its turn, not its place.
+#[tokio::test]
+async fn push_skips_full_peers() {
+    let push = PushSocket::with(hwm(1));
+    let (slow, quick) = (PullSocket::with(hwm(1)), PullSocket::with(hwm(1000)));
+    let _slow = link(&slow, &push, Transport::Inproc).await;
+    let _quick = link(&quick, &push, Transport::Inproc).await;
+    for i in 0..100 {
+        push.try_send(i.to_string()).unwrap();
+    }
+    // Over inproc the marks of both sides add up.
+    let got = [slow.stats().received, quick.stats().received];
+    assert_eq!(got, [2, 98]);
+    soon(slow.recv()).await.unwrap();
+    soon(slow.recv()).await.unwrap();
+    for i in 100..102 {
+        push.try_send(i.to_string()).unwrap();
+    }
+    assert_eq!([slow.stats().received, quick.stats().received], [3, 99]);
+}
+
+/// K15: a connected endpoint takes messages before anybody is there, up to its own mark; then `send` waits.
+#[tokio::test]
+async fn push_queues_for_an_endpoint_that_is_not_there_yet() {
+    for transport in Transport::KNOWN {
+        let place = transport.place();
+        let push = PushSocket::with(eager().send_hwm(NonZeroUsize::new(10)));
+        assert!(push.try_send("no endpoint").unwrap_err().would_block());
+        push.try_connect_to(&place.endpoint).unwrap();
+        for i in 0..10 {
+            push.try_send(i.to_string()).unwrap();
+        }
+        assert!(push.try_send("full").unwrap_err().would_block());
+        let pull = PullSocket::usual();
+        let recv = async {
+            pull.bind_to(&place.endpoint).await;
+            for i in 0..=10 {
+                assert_eq!(number(&pull.recv().await.unwrap()), i, "{transport:?}");
+            }
+        };
+        let (sent, ()) = soon(async { tokio::join!(push.send("10"), recv) }).await;
+        sent.unwrap();
+        assert_eq!(push.stats().sent, 11, "{transport:?}");
+    }
+}
+
+/// K15: a bound PUSH has nobody to queue for.
+#[tokio::test]
+async fn a_bound_push_waits_for_its_first_peer() {
+    for transport in Transport::KINDS {
+        let (push, pull) = (PushSocket::usual(), PullSocket::usual());
+        let place = transport.place();
+        let endpoint = push.bind_to(&place.endpoint).await;
+        assert!(push.try_send("nobody").unwrap_err().would_block());
+        let connect = async {
+            pull.connect_to(&endpoint);
+            pull.recv().await.unwrap()
+        };
+        let (sent, received) = soon(async { tokio::join!(push.send("waited"), connect) }).await;
+        sent.unwrap();
+        assert_eq!(received[0], "waited");
+    }
+}
+
+/// K15: each peer gets what is its own in order, and together they get everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_reordered_per_peer() {
+    let count = 20_000 * scale() as u64;
+    for transport in Transport::KINDS {
+        let push = PushSocket::with(hwm(50));
+        let pulls = [(); 3].map(|()| PullSocket::with(hwm(50)));
+        let mut linked = Vec::new();
+        for pull in &pulls {
+            linked.push(link(pull, &push, transport).await);
+        }
+        let receivers = pulls.map(|pull| tokio::spawn(receive_until_disconnected(pull)));
+        for i in 0..count {
+            soon(push.send(i.to_string())).await.unwrap();
+        }
+        assert_eq!(push.end(Linger::Forever).await, 0);
+        let mut all = Vec::new();
+        for receiver in receivers {
+            let got = soon(receiver).await.unwrap();
+            assert!(got.is_sorted(), "{transport:?}");
+            all.extend(got);
+        }
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..count), "{transport:?}");
+    }
+}
+
+async fn receive_until_disconnected(pull: PullSocket) -> Vec<u64> {
+    let mut watch = pull.watch();
+    let mut got = Vec::new();
+    loop {
+        tokio::select! {
+            message = pull.recv() => got.push(number(&message.unwrap())),
+            _ = watch.disconnected() => break,
+        }
+    }
+    // All that was received is readable by now.
+    while let Ok(message) = pull.try_recv() {
+        got.push(number(&message));
+    }
+    got
+}
+
+/// K15, §4.12: wherever a connection is cut, only whole messages arrive, in order, none twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_connection_never_yields_half_a_message() {
+    let pull = PullSocket::usual();
+    let server = pull.bind_to("tcp://127.0.0.1:*").await.to_string();
+    // In greeting, READY, headers, small bodies, large bodies.
+    let cuts = 40 * scale();
+    let shares = (0..cuts).map(|i| 30 + i * 7_919 % 400_000).collect();
+    let relay = Relay::new(&server, shares).await;
+    let push = PushSocket::with(eager());
+    push.try_connect_to(&relay.endpoint()).unwrap();
+    let send = async {
+        for i in 0.. {
+            push.send(whole(i)).await.unwrap();
+        }
+    };
+    let recv = async {
+        let mut after_the_cuts = 0;
+        let (mut seen, mut last) = (HashSet::new(), HashMap::new());
+        while after_the_cuts < 100 {
+            let (peer, message) = pull.recv_from().await.unwrap();
+            let i: usize = texts(&message[0].clone().into()).concat().parse().unwrap();
+            assert_eq!(message, whole(i));
+            assert!(seen.insert(i), "{i} came twice");
+            // The connections of one endpoint are peers of their own, in order each.
+            assert!(last.insert(peer.id(), i) < Some(i), "{i} came late");
+            after_the_cuts += usize::from(relay.carried() > cuts);
+        }
+    };
+    soon(async {
+        tokio::select! {
+            () = send => {}
+            () = recv => {}
+        }
+    })
+    .await;
+}
+
+/// Message number `i`, of frames small and large.
+fn whole(i: usize) -> Message {
+    let large = |len| Frame::from(vec![i.to_le_bytes()[0]; len]);
+    [Frame::from(i.to_string()), large(i % 300), large(i * 613 % 60_000), Frame::empty(), large(100)].into()
+}
+
+/// K15: a peer that is gone takes with it what it had; the others go on.
+#[tokio::test]
+async fn a_killed_peer_takes_only_its_own() {
+    for transport in Transport::KINDS {
+        let push = PushSocket::usual();
+        let (doomed, survivor) = (PullSocket::usual(), PullSocket::usual());
+        let Linked { endpoint, .. } = &link(&push, &doomed, transport).await;
+        let mut watch = push.watch();
+        survivor.connect_to(endpoint);
+        watch.connected().await;
+        for i in 0..10 {
+            push.send(i.to_string()).await.unwrap();
+        }
+        drop(doomed);
+        watch.disconnected().await;
+        for i in 10..20 {
+            push.send(i.to_string()).await.unwrap();
+        }
+        let mut got = Vec::new();
+        while got.last() != Some(&19) {
+            got.push(number(&soon(survivor.recv()).await.unwrap()));
+        }
+        assert!(got.is_sorted() && got.len() == 15, "{transport:?}: {got:?}");
+    }
+}
+
+/// K16: a second peer is refused, which an event tells; the first one stays.
+#[tokio::test]
+async fn pair_refuses_a_second_peer() {
+    for transport in Transport::KINDS {
+        let (pair, first, second) = (PairSocket::usual(), PairSocket::usual(), PairSocket::usual());
+        let Linked { endpoint, .. } = &link(&pair, &first, transport).await;
+        let mut watch = pair.watch();
+        second.connect_to(endpoint);
+        assert_eq!(watch.handshake_failed().await, HandshakeFailure::PairOccupied);
+        pair.send("yours").await.unwrap();
+        assert_eq!(soon(first.recv()).await.unwrap()[0], "yours");
+        first.send("mine").await.unwrap();
+        assert_eq!(soon(pair.recv()).await.unwrap()[0], "mine");
+    }
+}
+
+/// K16: once the first peer is gone, another one may come, and one that was refused gets in by itself.
+#[tokio::test]
+async fn pair_accepts_a_new_peer_after_the_first() {
+    for transport in Transport::KINDS {
+        let (pair, first) = (PairSocket::usual(), PairSocket::usual());
+        let second = PairSocket::with(eager());
+        let Linked { endpoint, .. } = &link(&pair, &first, transport).await;
+        let mut watch = pair.watch();
+        if transport != Transport::Inproc {
+            second.connect_to(endpoint);
+            watch.handshake_failed().await;
+        }
+        first.end(Linger::Discard).await;
+        watch.disconnected().await;
+        if transport == Transport::Inproc {
+            second.connect_to(endpoint);
+        }
+        watch.connected().await;
+        pair.send("welcome").await.unwrap();
+        assert_eq!(soon(second.recv()).await.unwrap()[0], "welcome");
+    }
+}
+
+/// K16: what is queued for a connected endpoint waits for it, whoever else knocks.
+#[tokio::test]
+async fn pair_keeps_its_queue_over_a_reconnect() {
+    for transport in Transport::RECONNECTING {
+        let place = transport.place();
+        let pair = PairSocket::with(eager());
+        let mut watch = pair.watch();
+        pair.try_connect_to(&place.endpoint).unwrap();
+        for life in ["one", "two"] {
+            pair.send(life).await.unwrap();
+            let server = PairSocket::usual();
+            server.bind_to(&place.endpoint).await;
+            assert_eq!(soon(server.recv()).await.unwrap()[0], *life);
+            server.send(life).await.unwrap();
+            assert_eq!(soon(pair.recv()).await.unwrap()[0], *life);
+            server.end(Linger::Forever).await;
+            watch.disconnected().await;
+        }
+    }
+}
+
+fn hwm(messages: usize) -> SocketOptions {
+    let messages = NonZeroUsize::new(messages);
+    SocketOptions::new().send_hwm(messages).recv_hwm(messages)
+}

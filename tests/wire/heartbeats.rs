@@ -1,0 +1,117 @@
+//! Heartbeats of our own: when they are sent, to whom, and what counts as life (RFC 37, Connection Heartbeating).
+
+use std::time::Duration;
+
+use privateer::core::{DisconnectReason, PullSocket, SocketOptions};
+
+use crate::support::raw_peer::{RawPeer, command, greeting, long_header, message, ready};
+use crate::support::sockets::{Watch, soon};
+
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// A PING as we write it: no TTL, no context.
+const PING: &[u8] = b"\x04\x07\x04PING\0\0";
+
+fn options(timeout: Duration) -> SocketOptions {
+    SocketOptions::new().heartbeat_interval(Some(INTERVAL)).heartbeat_timeout(timeout)
+}
+
+/// Long enough for a peer that answers on a busy machine.
+const PATIENT: Duration = Duration::from_secs(20);
+
+async fn bound(options: SocketOptions) -> (PullSocket, privateer::core::Endpoint) {
+    let pull = PullSocket::with_options(options).unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    (pull, endpoint)
+}
+
+/// A peer that is silent is asked, and each answer is life.
+#[tokio::test]
+async fn a_silent_peer_is_asked_and_lives_by_its_answers() {
+    let (pull, endpoint) = bound(options(PATIENT)).await;
+    let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
+    for _ in 0..5 {
+        peer.expect(PING).await;
+        peer.send(&command("PONG", b"")).await;
+    }
+    assert_eq!(pull.stats().peers, 1);
+    assert_eq!(pull.stats().commands_ignored, 0);
+}
+
+/// Any octet that arrives is life, also of a message that is not complete for long: it is asked again, not given up.
+#[tokio::test]
+async fn any_octet_is_life() {
+    let (pull, endpoint) = bound(options(PATIENT)).await;
+    let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
+    peer.send(&long_header(0, 5)).await;
+    for octet in b"slow!" {
+        // The next PING comes only after something was heard since the last.
+        peer.expect(PING).await;
+        peer.send(&[*octet]).await;
+    }
+    assert_eq!(soon(pull.recv()).await.unwrap()[0], "slow!");
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_answer_is_given_up() {
+    let (pull, endpoint) = bound(options(INTERVAL)).await;
+    let mut watch = Watch(pull.monitor());
+    let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
+    assert_eq!(watch.disconnected().await.1, DisconnectReason::HeartbeatTimeout);
+    peer.expect(PING).await;
+    peer.expect_end().await;
+}
+
+/// Who has switched heartbeats off is never asked for them, and answers. Nor are peers asked that speak ZMTP 3.0, of
+/// which some close the connection at a PING.
+#[tokio::test]
+async fn without_heartbeats_and_to_3_0_peers_no_ping_is_sent() {
+    let (off, off_endpoint) = bound(SocketOptions::new().heartbeat_interval(None)).await;
+    let (on, on_endpoint) = bound(options(PATIENT)).await;
+    let mut unasked = RawPeer::connect_as(&off_endpoint, "PUSH").await;
+    let mut old = RawPeer::connect(&on_endpoint).await;
+    let mut greeting = greeting();
+    greeting[11] = 0;
+    old.send(&greeting).await;
+    old.expect_greeting().await;
+    old.send(&ready("PUSH")).await;
+    old.expect(&ready("PULL")).await;
+
+    // Meanwhile a peer that is asked was asked five times.
+    let mut asked = RawPeer::connect_as(&on_endpoint, "PUSH").await;
+    for _ in 0..5 {
+        asked.expect(PING).await;
+        asked.send(&command("PONG", b"")).await;
+    }
+    for (peer, socket) in [(&mut unasked, &off), (&mut old, &on)] {
+        assert!(peer.hears_nothing());
+        peer.send(&[command("PING", b"\0\0hi"), message([b"lives"])].concat()).await;
+        peer.expect(&command("PONG", b"hi")).await;
+        assert_eq!(soon(socket.recv()).await.unwrap()[0], "lives");
+    }
+}
+
+/// With nobody receiving, silence says nothing: what waits is not lost to our own timeout (the peer has ended in
+/// order, and everything that it sent is here).
+#[tokio::test]
+async fn what_waits_to_be_received_is_not_given_up() {
+    let options = options(INTERVAL).recv_hwm(std::num::NonZeroUsize::new(1));
+    let (pull, endpoint) = bound(options).await;
+    let mut watch = Watch(pull.monitor());
+    let mut ended = RawPeer::connect_as(&endpoint, "PUSH").await;
+    watch.connected().await;
+    ended.send(&message([b"waits"]).repeat(10)).await;
+    ended.end().await;
+    // Others are silent meanwhile, and given up, one after the other.
+    for _ in 0..3 {
+        let raw = RawPeer::connect_as(&endpoint, "PUSH").await;
+        let silent = watch.connected().await;
+        let (lost, reason) = watch.disconnected().await;
+        assert_eq!((lost.id(), reason), (silent.id(), DisconnectReason::HeartbeatTimeout));
+        drop(raw);
+    }
+    for _ in 0..10 {
+        assert_eq!(soon(pull.recv()).await.unwrap()[0], "waits");
+    }
+    assert_eq!(watch.disconnected().await.1, DisconnectReason::ClosedByPeer);
+}
