@@ -8,7 +8,7 @@ use privateer::core::Message;
 
 use crate::hub::{Bystander, Hub, check, echo, patient, with_capacity};
 use crate::raw::Raw;
-use crate::support::{soon, until, within};
+use crate::support::sockets::{soon, until, within};
 
 /// How many requests the client sends before it reads a reply.
 const REQUESTS: usize = 100_000;
@@ -69,7 +69,10 @@ async fn read_all(hub: &Hub, client: &Raw) {
     let reading = async {
         for _ in 0..REQUESTS {
             let number = number(&client.0.recv().await.unwrap());
-            assert!(!std::mem::replace(&mut answered[number], true), "{number} came twice");
+            assert!(
+                !std::mem::replace(&mut answered[number], true),
+                "{number} came twice"
+            );
         }
     };
     within(Duration::from_secs(120), reading).await;
@@ -93,7 +96,11 @@ async fn assert_reading_pauses(hub: &Hub) {
         if after.requests == before.requests + 100 {
             assert!(before.requests < REQUESTS as u64, "never paused");
             let most = CLIENT_BYTES + (256 << 10);
-            assert!(after.parked * BODY <= most, "{} replies are held", after.parked);
+            assert!(
+                after.parked * BODY <= most,
+                "{} replies are held",
+                after.parked
+            );
             return;
         }
     }
@@ -101,10 +108,16 @@ async fn assert_reading_pauses(hub: &Hub) {
 
 fn request(number: usize) -> Message {
     let body = format!("{number:BODY$}");
-    ["", "MDPC01", "echo", &body].map(privateer::core::Frame::from).into()
+    ["", "MDPC01", "echo", &body]
+        .map(privateer::core::Frame::from)
+        .into()
 }
 
 fn number(reply: &Message) -> usize {
     assert_eq!(reply.len(), 4);
-    std::str::from_utf8(&reply[3]).unwrap().trim_start().parse().unwrap()
+    std::str::from_utf8(&reply[3])
+        .unwrap()
+        .trim_start()
+        .parse()
+        .unwrap()
 }

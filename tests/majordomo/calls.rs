@@ -11,14 +11,16 @@ use tokio::task::JoinSet;
 
 use crate::hub::{Hub, check, echo, no_limit};
 use crate::raw::{Raw, RawBroker, w_reply};
-use crate::support::{soon, until};
+use crate::support::sockets::{soon, until};
 
 /// As many calls of a client may be in flight at a time.
 const WINDOW: usize = 256;
 
 fn tries(attempts: u32) -> CallOptions {
     let attempts = NonZeroU32::new(attempts).unwrap();
-    CallOptions::default().attempts(attempts).attempt_timeout(Some(Duration::from_millis(20)))
+    CallOptions::default()
+        .attempts(attempts)
+        .attempt_timeout(Some(Duration::from_millis(20)))
 }
 
 #[track_caller]
@@ -38,7 +40,10 @@ async fn a_call_without_a_worker_times_out() {
         let mut events = client.events();
         let outcome = soon(client.request("echo", "Hi")).await;
         let text = outcome.as_ref().unwrap_err().to_string();
-        assert!(text.contains(&format!("after {attempts} attempts")), "{text}");
+        assert!(
+            text.contains(&format!("after {attempts} attempts")),
+            "{text}"
+        );
         assert_timed_out(outcome, attempts);
         for before in 1..attempts {
             match soon(events.next()).await.unwrap() {
@@ -130,7 +135,10 @@ async fn a_dropped_call_is_cancelled() {
     let mut events = client.events();
     worker.send(&w_reply(&address));
     let event = soon(events.next()).await.unwrap();
-    assert!(matches!(event, Some(ClientEvent::ReplyDropped { .. })), "{event:?}");
+    assert!(
+        matches!(event, Some(ClientEvent::ReplyDropped { .. })),
+        "{event:?}"
+    );
     assert_eq!(client.stats().late_replies, 1);
     // The broker was not told: the others are still worked on.
     tokio::join!(check(&client, "next"), async {
@@ -147,7 +155,9 @@ async fn a_dropped_call_is_cancelled() {
 #[tokio::test]
 async fn a_dropped_call_to_a_stranger_closes_its_connection() {
     let broker = RawBroker::bind().await;
-    let client = Client::connect(&broker.endpoint).unwrap().call_options(no_limit());
+    let client = Client::connect(&broker.endpoint)
+        .unwrap()
+        .call_options(no_limit());
     let first = tokio::spawn({
         let client = client.clone();
         async move { client.request("echo", "first").await }
@@ -179,21 +189,57 @@ async fn a_typed_call_ends_in_a_typed_error() {
     let divide = |Divide { dividend, divisor }: Divide| async move {
         dividend.checked_div(divisor).ok_or("division by zero")
     };
-    let panics = |(): ()| async { if true { panic!("on purpose") } else { Ok::<(), String>(()) } };
-    hub.worker(Service::new("calc").method("divide", divide).method("panics", panics));
+    let panics = |(): ()| async {
+        if true {
+            panic!("on purpose")
+        } else {
+            Ok::<(), String>(())
+        }
+    };
+    hub.worker(
+        Service::new("calc")
+            .method("divide", divide)
+            .method("panics", panics),
+    );
     hub.worker(echo("echo"));
     let client = hub.client();
     let call = async |method: &str, divisor| {
-        soon(client.call::<_, i64>(method, &Divide { dividend: 42, divisor })).await
+        soon(client.call::<_, i64>(
+            method,
+            &Divide {
+                dividend: 42,
+                divisor,
+            },
+        ))
+        .await
     };
     assert_eq!(call("calc.divide", 2).await.unwrap(), 21);
-    assert!(matches!(call("calc.divide", 0).await, Err(CallError::Failed { reason }) if reason == "division by zero"));
-    assert!(matches!(call("calc.add", 2).await, Err(CallError::NoSuchMethod { method }) if method == "add"));
-    assert!(matches!(call("calc", 2).await, Err(CallError::NoMethodNamed { call }) if call == "calc"));
-    assert!(matches!(call("echo.divide", 2).await, Err(CallError::NotTyped)));
+    assert!(
+        matches!(call("calc.divide", 0).await, Err(CallError::Failed { reason }) if reason == "division by zero")
+    );
+    assert!(
+        matches!(call("calc.add", 2).await, Err(CallError::NoSuchMethod { method }) if method == "add")
+    );
+    assert!(
+        matches!(call("calc", 2).await, Err(CallError::NoMethodNamed { call }) if call == "calc")
+    );
+    assert!(matches!(
+        call("echo.divide", 2).await,
+        Err(CallError::NotTyped)
+    ));
     let wrong = soon(client.call::<_, i64>("calc.divide", "text")).await;
-    assert!(matches!(wrong, Err(CallError::BadRequest { .. })), "{wrong:?}");
-    let wrong = soon(client.call::<_, String>("calc.divide", &Divide { dividend: 1, divisor: 1 })).await;
+    assert!(
+        matches!(wrong, Err(CallError::BadRequest { .. })),
+        "{wrong:?}"
+    );
+    let wrong = soon(client.call::<_, String>(
+        "calc.divide",
+        &Divide {
+            dividend: 1,
+            divisor: 1,
+        },
+    ))
+    .await;
     assert!(matches!(wrong, Err(CallError::Decode(_))), "{wrong:?}");
     let panicked = soon(client.call::<_, ()>("calc.panics", &())).await;
     assert!(matches!(panicked, Err(CallError::Panicked)), "{panicked:?}");

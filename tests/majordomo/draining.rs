@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use privateer::core::{DealerSocket, SocketEvent};
+use privateer::core::DealerSocket;
 use privateer::majordomo::broker::{BrokerEvent, Departure};
-use privateer::majordomo::worker::WorkerStats;
+use privateer::majordomo::worker::{WorkerEvent, WorkerStats};
 use privateer::{Broker, Service, Worker, WorkerError, WorkerHandle};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::hub::{Hub, check, echo, patient, patient_worker, with_capacity};
 use crate::raw::{DISCONNECT, REQUEST, Raw, w_reply};
-use crate::support::{scale, soon, until};
+use crate::support::sockets::{scale, soon, until};
 
 /// A service `echo`, each of whose answers needs a permit.
 fn gated() -> (Service, Arc<Semaphore>) {
@@ -35,7 +35,9 @@ fn run(worker: Worker) -> (WorkerHandle, Running) {
 }
 
 fn worker(hub: &Hub, service: Service) -> Worker {
-    Worker::connect(&hub.endpoint, service).unwrap().options(patient_worker())
+    Worker::connect(&hub.endpoint, service)
+        .unwrap()
+        .options(patient_worker())
 }
 
 /// MD-14: a worker that is stopped finishes its call, says DISCONNECT, and leaves the rest to others.
@@ -53,7 +55,16 @@ async fn a_stopped_worker_finishes_its_call() {
     until(|| (hub.stats().in_flight, hub.stats().queued) == (1, 2)).await;
     handle.stop();
     gate.add_permits(1);
-    hub.expect(|event| matches!(event, BrokerEvent::WorkerLost { departure: Departure::Left, .. })).await;
+    hub.expect(|event| {
+        matches!(
+            event,
+            BrokerEvent::WorkerLost {
+                departure: Departure::Left,
+                ..
+            }
+        )
+    })
+    .await;
     let stats = soon(running).await.unwrap().unwrap();
     assert_eq!((stats.requests, stats.replies, stats.abandoned), (1, 1, 0));
     until(|| (hub.stats().in_flight, hub.stats().queued) == (0, 2)).await;
@@ -69,7 +80,11 @@ async fn a_stopped_worker_finishes_its_call() {
 async fn workers_are_replaced_without_an_error() {
     let replacements = 20 * scale();
     let hub = Hub::start().await;
-    let start = || run(Worker::connect(&hub.endpoint, echo("echo")).unwrap().options(with_capacity(4)));
+    let start = || {
+        run(Worker::connect(&hub.endpoint, echo("echo"))
+            .unwrap()
+            .options(with_capacity(4)))
+    };
     let mut workers = std::collections::VecDeque::from([start(), start(), start()]);
     let client = hub.client();
     let done = Arc::new(Semaphore::new(0));
@@ -91,12 +106,18 @@ async fn workers_are_replaced_without_an_error() {
         let (handle, running) = workers.pop_front().unwrap();
         handle.stop();
         let stats = soon(running).await.unwrap().unwrap();
-        assert_eq!((stats.requests, stats.abandoned, stats.reconnects), (stats.replies, 0, 0));
+        assert_eq!(
+            (stats.requests, stats.abandoned, stats.reconnects),
+            (stats.replies, 0, 0)
+        );
     }
     done.add_permits(1);
     soon(callers.join_all()).await;
     let stats = client.stats();
-    assert_eq!((stats.replies, stats.resent, stats.late_replies), (stats.calls, 0, 0));
+    assert_eq!(
+        (stats.replies, stats.resent, stats.late_replies),
+        (stats.calls, 0, 0)
+    );
     assert_eq!(hub.stop().await.late_replies, 0);
 }
 
@@ -112,7 +133,8 @@ async fn the_drain_of_a_worker_has_a_limit() {
         handle.stop();
         let stats = soon(running).await.unwrap().unwrap();
         assert_eq!((stats.replies, stats.in_hand), (0, 1));
-        hub.expect(|event| matches!(event, BrokerEvent::Redispatched { .. })).await;
+        hub.expect(|event| matches!(event, BrokerEvent::Redispatched { .. }))
+            .await;
         hub.worker(echo("echo"));
     });
     hub.stop().await;
@@ -133,8 +155,14 @@ async fn a_worker_without_a_broker_stops() {
 #[tokio::test]
 async fn a_stopped_broker_lets_its_requests_be_answered() {
     let hub = Hub::start().await;
-    let (raw, client) = (Raw::worker(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
-    let ours = worker(&hub, Service::frames("other", |request| async move { request }));
+    let (raw, client) = (
+        Raw::worker(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
+    let ours = worker(
+        &hub,
+        Service::frames("other", |request| async move { request }),
+    );
     let mut of_ours = ours.handle().events();
     tokio::spawn(ours.run());
     hub.workers(2).await;
@@ -150,31 +178,35 @@ async fn a_stopped_broker_lets_its_requests_be_answered() {
     assert_eq!(client.recv().await, REQUEST);
     assert_eq!(raw.recv().await, DISCONNECT);
     soon(hub.handle.ended()).await;
-    use privateer::majordomo::worker::WorkerEvent;
-    assert_eq!(soon(of_ours.next()).await.unwrap(), Some(WorkerEvent::Registered));
-    assert_eq!(soon(of_ours.next()).await.unwrap(), Some(WorkerEvent::Dismissed));
+    assert_eq!(
+        soon(of_ours.next()).await.unwrap(),
+        Some(WorkerEvent::Registered)
+    );
+    assert_eq!(
+        soon(of_ours.next()).await.unwrap(),
+        Some(WorkerEvent::Dismissed)
+    );
     let stats = hub.stop().await;
-    assert_eq!((stats.replies, stats.workers, stats.queued, stats.in_flight), (2, 0, 0, 0));
+    assert_eq!(
+        (stats.replies, stats.workers, stats.queued, stats.in_flight),
+        (2, 0, 0, 0)
+    );
 }
 
 /// Waits until nobody can connect any more.
 async fn refused(hub: &Hub) {
-    loop {
-        let socket = DealerSocket::new().unwrap();
-        let mut monitor = socket.monitor();
-        socket.connect(&hub.endpoint).unwrap();
-        match soon(monitor.next()).await.unwrap() {
-            Some(SocketEvent::Retrying { error: Some(std::io::ErrorKind::ConnectionRefused), .. }) => return,
-            _ => drop(soon(socket.close()).await),
-        }
-    }
+    let address = hub.endpoint.to_string();
+    let address = address.strip_prefix("tcp://").unwrap();
+    soon(async { while tokio::net::TcpStream::connect(address).await.is_ok() {} }).await;
 }
 
 /// F-10, MD-12: a broker does not wait for its workers longer than its limit; our client sends its call again, to the
 /// next broker at the same place.
 #[tokio::test]
 async fn a_call_outlives_its_broker() {
-    let broker = Broker::with_options(patient()).unwrap().drain(Duration::from_millis(20));
+    let broker = Broker::with_options(patient())
+        .unwrap()
+        .drain(Duration::from_millis(20));
     let hub = Hub::run(broker, "tcp://127.0.0.1:*").await;
     let (service, gate) = gated();
     let (handle, running) = run(worker(&hub, service));
@@ -192,6 +224,14 @@ async fn a_call_outlives_its_broker() {
     assert_eq!((stats.replies, stats.resent), (1, 1));
     handle.stop();
     let stats = soon(running).await.unwrap().unwrap();
-    assert_eq!((stats.requests, stats.replies, stats.abandoned, stats.late_replies), (2, 1, 1, 1));
+    assert_eq!(
+        (
+            stats.requests,
+            stats.replies,
+            stats.abandoned,
+            stats.late_replies
+        ),
+        (2, 1, 1, 1)
+    );
     assert_eq!(next.stop().await.replies, 1);
 }

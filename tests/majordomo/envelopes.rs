@@ -11,7 +11,14 @@ async fn an_envelope_comes_back_untouched() {
     let client = Raw::connect(&hub.endpoint).await;
     let seven = "01 · 02 · 03 · 04 · 05 · 06 · 07";
     // The number of a correlated REQ, an id of a ROUTER, what looks like a header, and the longest.
-    for envelope in ["00000001", "006b8b4567", "4d4450433031", "4d4450573031 · 01", seven, &"ab".repeat(1000)] {
+    for envelope in [
+        "00000001",
+        "006b8b4567",
+        "4d4450433031",
+        "4d4450573031 · 01",
+        seven,
+        &"ab".repeat(1000),
+    ] {
         let request = format!("{envelope} · {REQUEST}");
         client.send(&request);
         assert_eq!(client.recv().await, request);
@@ -24,7 +31,12 @@ async fn an_envelope_comes_back_untouched() {
 async fn each_reply_has_the_envelope_of_its_request() {
     let hub = Hub::start().await;
     let client = Raw::connect(&hub.endpoint).await;
-    let requests = [REQUEST.into(), format!("01 · {REQUEST}"), REQUEST.into(), format!("02 · {REQUEST}")];
+    let requests = [
+        REQUEST.into(),
+        format!("01 · {REQUEST}"),
+        REQUEST.into(),
+        format!("02 · {REQUEST}"),
+    ];
     for request in &requests {
         client.send(request);
     }
@@ -42,6 +54,9 @@ async fn the_brokers_own_replies_have_the_envelope_too() {
     let hub = Hub::start().await;
     let client = Raw::connect(&hub.endpoint).await;
     client.send("00000001 · aa · ∅ · 4d4450433031 · 6d6d692e6e6f7065 · 00");
-    assert_eq!(client.recv().await, "00000001 · aa · ∅ · 4d4450433031 · 6d6d692e6e6f7065 · 353031");
+    assert_eq!(
+        client.recv().await,
+        "00000001 · aa · ∅ · 4d4450433031 · 6d6d692e6e6f7065 · 353031"
+    );
     hub.stop().await;
 }

@@ -11,13 +11,16 @@ use crate::raw::{
     DISCONNECT, HEARTBEAT, MMI_404, READY, REQUEST, Raw, RawBroker, W_REPLY, W_REQUEST, message,
     w_reply,
 };
-use crate::support::soon;
+use crate::support::sockets::soon;
 
 /// MD-4: REQUEST and REPLY on both sides of our broker.
 #[tokio::test]
 async fn a_request_goes_through_the_broker_byte_for_byte() {
     let hub = Hub::start().await;
-    let (worker, client) = (Raw::worker(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
+    let (worker, client) = (
+        Raw::worker(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
     client.send(REQUEST);
     let address = worker.request().await;
     worker.send(&w_reply(&address));
@@ -29,14 +32,20 @@ async fn a_request_goes_through_the_broker_byte_for_byte() {
 #[tokio::test]
 async fn the_address_names_the_request_and_nobody_else() {
     let hub = Hub::start().await;
-    let (worker, client) = (Raw::worker(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
+    let (worker, client) = (
+        Raw::worker(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
     let mut addresses = Vec::new();
     for _ in 0..10 {
         client.send(REQUEST);
         let address = worker.request().await;
         worker.send(&w_reply(&address));
         client.recv().await;
-        assert!(address.starts_with("00505631") && address.len() == 2 * 28, "{address}");
+        assert!(
+            address.starts_with("00505631") && address.len() == 2 * 28,
+            "{address}"
+        );
         assert!(!addresses.contains(&address), "{address} was used twice");
         addresses.push(address);
     }
@@ -86,7 +95,9 @@ async fn the_broker_sends_heartbeats_and_disconnects() {
 async fn a_worker_speaks_the_protocol_byte_for_byte() {
     let broker = RawBroker::bind().await;
     let options = WorkerOptions::default().heartbeat_interval(Duration::from_millis(50));
-    let worker = Worker::connect(&broker.endpoint, echo("echo")).unwrap().options(options);
+    let worker = Worker::connect(&broker.endpoint, echo("echo"))
+        .unwrap()
+        .options(options);
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
     let (peer, ready) = broker.recv().await;
@@ -104,14 +115,24 @@ async fn a_worker_speaks_the_protocol_byte_for_byte() {
 #[tokio::test]
 async fn a_worker_returns_address_and_body_untouched() {
     let broker = RawBroker::bind().await;
-    let worker = Worker::connect(&broker.endpoint, echo("echo")).unwrap().options(patient_worker());
+    let worker = Worker::connect(&broker.endpoint, echo("echo"))
+        .unwrap()
+        .options(patient_worker());
     tokio::spawn(worker.run());
     let (peer, _) = broker.recv().await;
     for address in ["00", &"00ff".repeat(31), "4d4450573031", &"aa".repeat(255)] {
-        for body in ["∅", "4869 · ∅ · 03", "∅ · 4d4450573031 · 05", &"bb".repeat(100_000)] {
+        for body in [
+            "∅",
+            "4869 · ∅ · 03",
+            "∅ · 4d4450573031 · 05",
+            &"bb".repeat(100_000),
+        ] {
             let frames = format!("{address} · ∅ · {body}");
             broker.send(&peer, &format!("∅ · 4d4450573031 · 02 · {frames}"));
-            assert_eq!(broker.recv().await.1, format!("∅ · 4d4450573031 · 03 · {frames}"));
+            assert_eq!(
+                broker.recv().await.1,
+                format!("∅ · 4d4450573031 · 03 · {frames}")
+            );
         }
     }
 }
@@ -170,10 +191,15 @@ async fn a_reply_has_the_frames_of_the_handler() {
     let hub = Hub::start().await;
     hub.worker(Service::frames("count", |request| async move {
         let frames = request.len().to_string();
-        [frames.as_str(), "", "frames"].map(privateer::core::Frame::from).into()
+        [frames.as_str(), "", "frames"]
+            .map(privateer::core::Frame::from)
+            .into()
     }));
     let client = Raw::connect(&hub.endpoint).await;
     client.send("∅ · 4d4450433031 · 636f756e74 · ∅ · ∅");
-    assert_eq!(client.recv().await, "∅ · 4d4450433031 · 636f756e74 · 32 · ∅ · 6672616d6573");
+    assert_eq!(
+        client.recv().await,
+        "∅ · 4d4450433031 · 636f756e74 · 32 · ∅ · 6672616d6573"
+    );
     hub.stop().await;
 }

@@ -13,7 +13,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::hub::{Hub, check, echo, patient, with_capacity};
 use crate::raw::{HEARTBEAT, READY, REQUEST, Raw, RawBroker, W_REPLY, W_REQUEST, w_reply};
-use crate::support::{soon, until};
+use crate::support::sockets::{soon, until};
 
 /// Short enough for a test, long beside what a busy machine takes to schedule.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -29,7 +29,9 @@ fn blocking() -> (Service, mpsc::Sender<()>) {
         let gate = Arc::clone(&gate);
         async move {
             // The sender may be gone, when the test has failed.
-            let _told = spawn_blocking(move || gate.lock().unwrap().recv()).await.unwrap();
+            let _told = spawn_blocking(move || gate.lock().unwrap().recv())
+                .await
+                .unwrap();
             request
         }
     });
@@ -53,7 +55,9 @@ async fn a_busy_worker_sends_heartbeats() {
     let broker = RawBroker::bind().await;
     let (service, go_on) = blocking();
     let options = WorkerOptions::default().heartbeat_interval(INTERVAL);
-    let worker = Worker::connect(&broker.endpoint, service).unwrap().options(options);
+    let worker = Worker::connect(&broker.endpoint, service)
+        .unwrap()
+        .options(options);
     tokio::spawn(worker.run());
     let (peer, ready) = broker.recv().await;
     assert_eq!(ready, READY);
@@ -75,7 +79,10 @@ async fn a_busy_worker_sends_heartbeats() {
 async fn a_busy_worker_is_not_presumed_dead() {
     let hub = Hub::with(patient().heartbeat_interval(INTERVAL)).await;
     let (service, go_on) = blocking();
-    hub.worker_with(service, WorkerOptions::default().heartbeat_interval(INTERVAL));
+    hub.worker_with(
+        service,
+        WorkerOptions::default().heartbeat_interval(INTERVAL),
+    );
     let client = hub.client();
     tokio::join!(check(&client, "slow"), async {
         until(|| hub.stats().in_flight == 1).await;
@@ -83,14 +90,20 @@ async fn a_busy_worker_is_not_presumed_dead() {
         go_on.send(()).unwrap();
     });
     let stats = hub.stop().await;
-    assert_eq!((stats.expired_workers, stats.redispatched, stats.replies), (0, 0, 1));
+    assert_eq!(
+        (stats.expired_workers, stats.redispatched, stats.replies),
+        (0, 0, 1)
+    );
 }
 
 /// 7.4-4: neither is a reference worker, which sends no heartbeats while it works.
 #[tokio::test]
 async fn a_busy_reference_worker_is_not_presumed_dead() {
     let hub = Hub::with(patient().heartbeat_interval(INTERVAL)).await;
-    let (worker, client) = (Raw::worker(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
+    let (worker, client) = (
+        Raw::worker(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
     client.send(REQUEST);
     let address = worker.request().await;
     clock(&hub, LONG).await;
@@ -105,7 +118,16 @@ async fn a_busy_reference_worker_is_not_presumed_dead() {
 async fn a_silent_idle_worker_is_presumed_dead() {
     let mut hub = Hub::with(patient().heartbeat_interval(INTERVAL)).await;
     let _silent = Raw::worker(&hub.endpoint).await;
-    hub.expect(|event| matches!(event, BrokerEvent::WorkerLost { departure: Departure::Expired, .. })).await;
+    hub.expect(|event| {
+        matches!(
+            event,
+            BrokerEvent::WorkerLost {
+                departure: Departure::Expired,
+                ..
+            }
+        )
+    })
+    .await;
     let stats = hub.stop().await;
     assert_eq!((stats.expired_workers, stats.services), (1, 0));
 }
@@ -118,13 +140,20 @@ async fn the_request_of_a_panicking_handler_goes_to_another_worker() {
     let counter = Arc::clone(&panics);
     let bad = Service::frames("echo", move |request: Message| {
         counter.fetch_add(1, Ordering::Relaxed);
-        async move { if request[0] == "poison" { panic!("on purpose") } else { request } }
+        async move {
+            if request[0] == "poison" {
+                panic!("on purpose")
+            } else {
+                request
+            }
+        }
     });
     let bad = hub.worker(bad);
     hub.workers(1).await;
     let client = hub.client();
     tokio::join!(check(&client, "poison"), async {
-        hub.expect(|event| matches!(event, BrokerEvent::Redispatched { .. })).await;
+        hub.expect(|event| matches!(event, BrokerEvent::Redispatched { .. }))
+            .await;
         hub.worker(echo("echo"));
     });
     let attempts = panics.load(Ordering::Relaxed);

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use privateer::majordomo::broker::{BrokerEvent, BrokerStats, DropReason, Misbehaviour};
 use privateer::majordomo::protocol::{MAX_FRAMES, Malformed, ToBroker, WorkerCommand, is_reserved};
 
+use crate::hub::scaled;
 use crate::hub::{Bystander, Hub, echo};
 use crate::raw::{DISCONNECT, Raw, hex};
 use crate::salad::Salad;
-use crate::support::{scale, scaled, until, within};
+use crate::support::sockets::{scale, until, within};
 
 /// Messages that are malformed, and in which way. The first six end the guide's `mdbroker`.
 fn malformed() -> Vec<(String, Malformed)> {
@@ -23,24 +24,51 @@ fn malformed() -> Vec<(String, Malformed)> {
         (format!("{worker} · 09"), Malformed::UnknownCommand),
         ("∅".into(), Malformed::NoHeader),
         ("01 · 02 · ∅".into(), Malformed::NoHeader),
-        (format!("{}{client} · 6563686f · 4869", "00 · ".repeat(8)), Malformed::NoDelimiter),
-        ("∅ · 4d4450433032 · 01 · 6563686f · 4869".into(), Malformed::OtherHeader),
-        ("∅ · 4d4450573058 · 01 · 6563686f".into(), Malformed::OtherHeader),
+        (
+            format!("{}{client} · 6563686f · 4869", "00 · ".repeat(8)),
+            Malformed::NoDelimiter,
+        ),
+        (
+            "∅ · 4d4450433032 · 01 · 6563686f · 4869".into(),
+            Malformed::OtherHeader,
+        ),
+        (
+            "∅ · 4d4450573058 · 01 · 6563686f".into(),
+            Malformed::OtherHeader,
+        ),
         ("∅ · 48545450".into(), Malformed::UnknownHeader),
-        ("∅ · ∅ · 4d4450433031 · 6563686f · 4869".into(), Malformed::UnknownHeader),
-        (format!("07 · {worker} · 01 · 6563686f"), Malformed::WorkerEnvelope),
+        (
+            "∅ · ∅ · 4d4450433031 · 6563686f · 4869".into(),
+            Malformed::UnknownHeader,
+        ),
+        (
+            format!("07 · {worker} · 01 · 6563686f"),
+            Malformed::WorkerEnvelope,
+        ),
         (format!("{worker} · ∅"), Malformed::UnknownCommand),
-        (format!("{worker} · 02 · 00 · ∅ · 4869"), Malformed::UnknownCommand),
-        (format!("{worker} · 0104 · 6563686f"), Malformed::UnknownCommand),
+        (
+            format!("{worker} · 02 · 00 · ∅ · 4869"),
+            Malformed::UnknownCommand,
+        ),
+        (
+            format!("{worker} · 0104 · 6563686f"),
+            Malformed::UnknownCommand,
+        ),
         (format!("{worker} · 01 · ∅"), Malformed::ServiceName),
         (format!("{worker} · 01 · {long}"), Malformed::ServiceName),
         (format!("{client} · ∅ · 4869"), Malformed::ServiceName),
         (format!("{client} · {long} · 4869"), Malformed::ServiceName),
         (format!("{worker} · 03"), Malformed::NoAddress),
         (format!("{worker} · 03 · 00"), Malformed::NoAddress),
-        (format!("{worker} · 03 · 00 · 00 · 4869"), Malformed::NoAddress),
+        (
+            format!("{worker} · 03 · 00 · 00 · 4869"),
+            Malformed::NoAddress,
+        ),
         (format!("{worker} · 03 · 00 · ∅"), Malformed::NoBody),
-        (format!("{client} · 6563686f{}", " · ∅".repeat(MAX_FRAMES - 2)), Malformed::TooManyFrames),
+        (
+            format!("{client} · 6563686f{}", " · ∅".repeat(MAX_FRAMES - 2)),
+            Malformed::TooManyFrames,
+        ),
     ]
 }
 
@@ -81,13 +109,25 @@ async fn a_reply_after_an_unknown_command_is_dismissed() {
     raw.send("∅ · 4d4450573031 · 09");
     raw.send("∅ · 4d4450573031 · 03 · 006b8b4567 · ∅ · 4869");
     hub.expect(|event| {
-        matches!(event, BrokerEvent::Dismissed { misbehaviour: Misbehaviour::NotRegistered, .. })
+        matches!(
+            event,
+            BrokerEvent::Dismissed {
+                misbehaviour: Misbehaviour::NotRegistered,
+                ..
+            }
+        )
     })
     .await;
     assert_eq!(raw.recv().await, DISCONNECT);
     bystander.stop().await;
     let stats = hub.stop().await;
-    assert_eq!((stats.malformed(Malformed::UnknownCommand), stats.dropped(DropReason::Unasked)), (1, 1));
+    assert_eq!(
+        (
+            stats.malformed(Malformed::UnknownCommand),
+            stats.dropped(DropReason::Unasked)
+        ),
+        (1, 1)
+    );
     assert_eq!(stats.dismissals, 1);
 }
 
@@ -108,9 +148,13 @@ async fn random_frames_harm_nobody() {
             let message = salad.message();
             match ToBroker::read(message.clone(), MAX_FRAMES) {
                 // This one would be a worker that does not answer its requests.
-                Ok(ToBroker::Worker(WorkerCommand::Ready { service })) if service == "echo" => continue,
+                Ok(ToBroker::Worker(WorkerCommand::Ready { service })) if service == "echo" => {
+                    continue;
+                }
                 // Only the broker itself can be asked without a body.
-                Ok(ToBroker::Client(request)) if request.body.is_none() && !is_reserved(&request.service) => {
+                Ok(ToBroker::Client(request))
+                    if request.body.is_none() && !is_reserved(&request.service) =>
+                {
                     expected[Malformed::NoBody as usize] += 1;
                 }
                 Ok(_) => {}
@@ -124,7 +168,10 @@ async fn random_frames_harm_nobody() {
     for peer in &peers {
         peer.send(&end);
         let answer = format!("{end} · 353031");
-        within(scaled(std::time::Duration::from_secs(20)), async { while peer.recv().await != answer {} }).await;
+        within(scaled(std::time::Duration::from_secs(20)), async {
+            while peer.recv().await != answer {}
+        })
+        .await;
     }
     let stats = hub.stats();
     for kind in Malformed::ALL {
@@ -134,11 +181,26 @@ async fn random_frames_harm_nobody() {
     for peer in peers {
         peer.cut().await;
     }
-    until(|| matches!(hub.stats(), BrokerStats { workers: 1, services: 1, queued: 0, parked: 0, .. })).await;
+    until(|| {
+        matches!(
+            hub.stats(),
+            BrokerStats {
+                workers: 1,
+                services: 1,
+                queued: 0,
+                parked: 0,
+                ..
+            }
+        )
+    })
+    .await;
     assert!(bystander.stop().await > 0);
     hub.stop().await;
 }
 
 fn all_malformed(stats: &BrokerStats) -> u64 {
-    Malformed::ALL.into_iter().map(|kind| stats.malformed(kind)).sum()
+    Malformed::ALL
+        .into_iter()
+        .map(|kind| stats.malformed(kind))
+        .sum()
 }

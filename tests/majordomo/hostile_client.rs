@@ -9,7 +9,7 @@ use privateer::majordomo::{PROPERTY, PeerFacts};
 use crate::hub::no_limit;
 use crate::raw::{DISCONNECT, REQUEST, RawBroker, W_REQUEST, text};
 use crate::salad::Salad;
-use crate::support::{scale, soon};
+use crate::support::sockets::{scale, soon};
 
 /// Messages that are malformed, and in which way.
 fn malformed() -> Vec<(String, Malformed)> {
@@ -19,11 +19,17 @@ fn malformed() -> Vec<(String, Malformed)> {
         ("∅".into(), Malformed::NoHeader),
         (client.into(), Malformed::NoService),
         (format!("{client} · ∅ · 4869"), Malformed::ServiceName),
-        ("∅ · 4d4450433032 · 03 · 6563686f · 4869".into(), Malformed::OtherHeader),
+        (
+            "∅ · 4d4450433032 · 03 · 6563686f · 4869".into(),
+            Malformed::OtherHeader,
+        ),
         (W_REQUEST.into(), Malformed::OtherHeader),
         (DISCONNECT.into(), Malformed::OtherHeader),
         ("∅ · 48545450".into(), Malformed::UnknownHeader),
-        (format!("{client}{}", " · 4869".repeat(MAX_FRAMES)), Malformed::TooManyFrames),
+        (
+            format!("{client}{}", " · 4869".repeat(MAX_FRAMES)),
+            Malformed::TooManyFrames,
+        ),
     ]
 }
 
@@ -41,38 +47,53 @@ fn unasked() -> Vec<String> {
 #[tokio::test]
 async fn a_malformed_reply_is_counted_and_told() {
     let broker = RawBroker::bind().await;
-    let client = Client::connect(&broker.endpoint).unwrap().call_options(no_limit());
+    let client = Client::connect(&broker.endpoint)
+        .unwrap()
+        .call_options(no_limit());
     let mut events = client.events();
     let (reply, ()) = tokio::join!(soon(client.request("echo", "Hi")), async {
         let (peer, _request) = broker.recv().await;
         for (message, expected) in malformed() {
             broker.send(&peer, &message);
             match soon(events.next()).await.unwrap() {
-                Some(ClientEvent::Malformed { kind, .. }) => assert_eq!(kind, expected, "{message}"),
+                Some(ClientEvent::Malformed { kind, .. }) => {
+                    assert_eq!(kind, expected, "{message}")
+                }
                 other => panic!("{message}: {other:?}"),
             }
         }
         for message in unasked() {
             broker.send(&peer, &message);
             let event = soon(events.next()).await.unwrap();
-            assert!(matches!(event, Some(ClientEvent::ReplyDropped { .. })), "{message}: {event:?}");
+            assert!(
+                matches!(event, Some(ClientEvent::ReplyDropped { .. })),
+                "{message}: {event:?}"
+            );
         }
         broker.send(&peer, REQUEST);
     });
     assert_eq!(reply.unwrap()[0], "Hi");
     let stats = client.stats();
     for kind in Malformed::ALL {
-        let expected = malformed().iter().filter(|(_, other)| *other == kind).count();
+        let expected = malformed()
+            .iter()
+            .filter(|(_, other)| *other == kind)
+            .count();
         assert_eq!(stats.malformed(kind), expected as u64, "{kind:?}");
     }
-    assert_eq!((stats.late_replies, stats.replies), (unasked().len() as u64, 1));
+    assert_eq!(
+        (stats.late_replies, stats.replies),
+        (unasked().len() as u64, 1)
+    );
 }
 
 /// 7.4-6, AM-5: from a broker that returns envelopes, a reply counts once, and only for the call whose envelope it has.
 #[tokio::test]
 async fn an_envelope_that_no_call_has_is_dropped() {
     let broker = RawBroker::with(privateer_options()).await;
-    let client = Client::connect(&broker.endpoint).unwrap().call_options(no_limit());
+    let client = Client::connect(&broker.endpoint)
+        .unwrap()
+        .call_options(no_limit());
     let (one, two, ()) = tokio::join!(
         soon(client.request("echo", "1")),
         soon(client.request("echo", "2")),
@@ -80,7 +101,10 @@ async fn an_envelope_that_no_call_has_is_dropped() {
             let (peer, first) = broker.recv().await;
             let (_, second) = broker.recv().await;
             broker.send(&peer, "∅ · 4d4450433031 · 6563686f · 31");
-            broker.send(&peer, &format!("{} · ∅ · 4d4450433031 · 6563686f · 31", "ff".repeat(16)));
+            broker.send(
+                &peer,
+                &format!("{} · ∅ · 4d4450433031 · 6563686f · 31", "ff".repeat(16)),
+            );
             broker.send(&peer, &format!("00 · {first}"));
             // In another order, and the one that comes first comes twice.
             broker.send(&peer, &second);
@@ -88,7 +112,10 @@ async fn an_envelope_that_no_call_has_is_dropped() {
             broker.send(&peer, &first);
         }
     );
-    assert_eq!((&one.unwrap()[0], &two.unwrap()[0]), (&"1".into(), &"2".into()));
+    assert_eq!(
+        (&one.unwrap()[0], &two.unwrap()[0]),
+        (&"1".into(), &"2".into())
+    );
     let stats = client.stats();
     assert_eq!((stats.replies, stats.late_replies, stats.lanes), (2, 4, 1));
 }
@@ -97,7 +124,9 @@ async fn an_envelope_that_no_call_has_is_dropped() {
 #[tokio::test]
 async fn random_frames_do_not_answer_a_call() {
     let broker = RawBroker::bind().await;
-    let client = Client::connect(&broker.endpoint).unwrap().call_options(no_limit());
+    let client = Client::connect(&broker.endpoint)
+        .unwrap()
+        .call_options(no_limit());
     let mut expected = [0; Malformed::KINDS];
     let mut dropped = 0;
     let (reply, ()) = tokio::join!(client.request("echo", "Hi"), async {
@@ -126,5 +155,7 @@ async fn random_frames_do_not_answer_a_call() {
 /// Options of a socket that announces a broker of ours.
 fn privateer_options() -> SocketOptions {
     let facts = PeerFacts::privateer(std::num::NonZeroU16::MIN);
-    SocketOptions::new().property(PROPERTY, facts.property()).unwrap()
+    SocketOptions::new()
+        .property(PROPERTY, facts.property())
+        .unwrap()
 }

@@ -9,7 +9,7 @@ use privateer::majordomo::worker::WorkerEvent;
 use crate::hub::{echo, patient_worker};
 use crate::raw::{RawBroker, W_REPLY, W_REQUEST};
 use crate::salad::Salad;
-use crate::support::{scale, soon};
+use crate::support::sockets::{scale, soon};
 
 /// Messages that are malformed, and in which way.
 fn malformed() -> Vec<(String, Malformed)> {
@@ -19,19 +19,40 @@ fn malformed() -> Vec<(String, Malformed)> {
         ("∅".into(), Malformed::NoHeader),
         (worker.into(), Malformed::NoCommand),
         ("∅ · 4d4450433031".into(), Malformed::OtherHeader),
-        ("∅ · 4d4450433031 · 6563686f · 4869".into(), Malformed::OtherHeader),
-        ("∅ · 4d4450573032 · 02 · 00 · ∅ · 4869".into(), Malformed::OtherHeader),
+        (
+            "∅ · 4d4450433031 · 6563686f · 4869".into(),
+            Malformed::OtherHeader,
+        ),
+        (
+            "∅ · 4d4450573032 · 02 · 00 · ∅ · 4869".into(),
+            Malformed::OtherHeader,
+        ),
         ("∅ · 48545450".into(), Malformed::UnknownHeader),
-        (format!("00 · {worker} · 02 · 00 · ∅ · 4869"), Malformed::WorkerEnvelope),
+        (
+            format!("00 · {worker} · 02 · 00 · ∅ · 4869"),
+            Malformed::WorkerEnvelope,
+        ),
         (format!("{worker} · 09"), Malformed::UnknownCommand),
-        (format!("{worker} · 01 · 6563686f"), Malformed::UnknownCommand),
-        (format!("{worker} · 03 · 00 · ∅ · 4869"), Malformed::UnknownCommand),
+        (
+            format!("{worker} · 01 · 6563686f"),
+            Malformed::UnknownCommand,
+        ),
+        (
+            format!("{worker} · 03 · 00 · ∅ · 4869"),
+            Malformed::UnknownCommand,
+        ),
         (format!("{worker} · ∅"), Malformed::UnknownCommand),
         (format!("{worker} · 02"), Malformed::NoAddress),
         (format!("{worker} · 02 · 00"), Malformed::NoAddress),
-        (format!("{worker} · 02 · 00 · 01 · ∅ · 4869"), Malformed::NoAddress),
+        (
+            format!("{worker} · 02 · 00 · 01 · ∅ · 4869"),
+            Malformed::NoAddress,
+        ),
         (format!("{worker} · 02 · 00 · ∅"), Malformed::NoBody),
-        (format!("{worker} · 02 · 00 · ∅{}", " · 4869".repeat(MAX_FRAMES)), Malformed::TooManyFrames),
+        (
+            format!("{worker} · 02 · 00 · ∅{}", " · 4869".repeat(MAX_FRAMES)),
+            Malformed::TooManyFrames,
+        ),
     ]
 }
 
@@ -39,11 +60,16 @@ fn malformed() -> Vec<(String, Malformed)> {
 #[tokio::test]
 async fn a_malformed_command_is_counted_and_told() {
     let broker = RawBroker::bind().await;
-    let worker = Worker::connect(&broker.endpoint, echo("echo")).unwrap().options(patient_worker());
+    let worker = Worker::connect(&broker.endpoint, echo("echo"))
+        .unwrap()
+        .options(patient_worker());
     let (handle, mut events) = (worker.handle(), worker.handle().events());
     let running = tokio::spawn(worker.run());
     let (peer, _ready) = broker.recv().await;
-    assert_eq!(soon(events.next()).await.unwrap(), Some(WorkerEvent::Registered));
+    assert_eq!(
+        soon(events.next()).await.unwrap(),
+        Some(WorkerEvent::Registered)
+    );
     for (message, kind) in malformed() {
         broker.send(&peer, &message);
         let event = soon(events.next()).await.unwrap();
@@ -54,10 +80,16 @@ async fn a_malformed_command_is_counted_and_told() {
     handle.stop();
     let stats = soon(running).await.unwrap().unwrap();
     for kind in Malformed::ALL {
-        let expected = malformed().iter().filter(|(_, other)| *other == kind).count();
+        let expected = malformed()
+            .iter()
+            .filter(|(_, other)| *other == kind)
+            .count();
         assert_eq!(stats.malformed(kind), expected as u64, "{kind:?}");
     }
-    assert_eq!((stats.replies, stats.reconnects), (malformed().len() as u64, 0));
+    assert_eq!(
+        (stats.replies, stats.reconnects),
+        (malformed().len() as u64, 0)
+    );
 }
 
 /// MD-7: frames at random; what is a request among them is answered, each with its address.
@@ -65,7 +97,9 @@ async fn a_malformed_command_is_counted_and_told() {
 async fn random_frames_do_not_stop_a_worker() {
     let broker = RawBroker::bind().await;
     let options = patient_worker().max_waiting(usize::MAX);
-    let worker = Worker::connect(&broker.endpoint, echo("echo")).unwrap().options(options);
+    let worker = Worker::connect(&broker.endpoint, echo("echo"))
+        .unwrap()
+        .options(options);
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
     let (peer, _ready) = broker.recv().await;
@@ -85,7 +119,11 @@ async fn random_frames_do_not_stop_a_worker() {
         }
         soon(broker.router.send(&peer, message)).await.unwrap();
     }
-    assert!(requests.len() > 10, "the salad has {} requests", requests.len());
+    assert!(
+        requests.len() > 10,
+        "the salad has {} requests",
+        requests.len()
+    );
     for reply in &requests {
         assert_eq!(soon(broker.router.recv()).await.unwrap().1, *reply);
     }
@@ -96,5 +134,8 @@ async fn random_frames_do_not_stop_a_worker() {
     for kind in Malformed::ALL {
         assert_eq!(stats.malformed(kind), expected[kind as usize], "{kind:?}");
     }
-    assert_eq!((stats.requests, stats.reconnects), (requests.len() as u64 + 1, 0));
+    assert_eq!(
+        (stats.requests, stats.reconnects),
+        (requests.len() as u64 + 1, 0)
+    );
 }

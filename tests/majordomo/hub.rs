@@ -11,7 +11,7 @@ use privateer::{Broker, BrokerHandle, Client, Events, Service, Worker};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::soon;
+use crate::support::sockets::{scale, soon, until};
 
 /// So long that no heartbeat comes between the messages that a test looks at, and nobody is presumed dead.
 const PATIENT: Duration = Duration::from_secs(600);
@@ -40,7 +40,12 @@ impl Hub {
         let endpoint = soon(broker.listen(endpoint)).await.unwrap();
         let handle = broker.handle();
         let events = handle.events();
-        Self { endpoint, handle, events, running: tokio::spawn(broker.run()) }
+        Self {
+            endpoint,
+            handle,
+            events,
+            running: tokio::spawn(broker.run()),
+        }
     }
 
     pub(crate) fn stats(&self) -> BrokerStats {
@@ -49,7 +54,10 @@ impl Hub {
 
     /// What `pick` makes of the first event from here on that it takes.
     #[track_caller]
-    pub(crate) fn find<T>(&mut self, mut pick: impl FnMut(BrokerEvent) -> Option<T>) -> impl Future<Output = T> {
+    pub(crate) fn find<T>(
+        &mut self,
+        mut pick: impl FnMut(BrokerEvent) -> Option<T>,
+    ) -> impl Future<Output = T> {
         soon(async move {
             loop {
                 let event = self.events.next().await.unwrap();
@@ -62,14 +70,17 @@ impl Hub {
 
     /// Waits for an event; those before it are skipped.
     #[track_caller]
-    pub(crate) fn expect(&mut self, wanted: impl Fn(&BrokerEvent) -> bool) -> impl Future<Output = BrokerEvent> {
+    pub(crate) fn expect(
+        &mut self,
+        wanted: impl Fn(&BrokerEvent) -> bool,
+    ) -> impl Future<Output = BrokerEvent> {
         self.find(move |event| wanted(&event).then_some(event))
     }
 
     /// Waits until this many workers are registered.
     #[track_caller]
     pub(crate) fn workers(&self, count: usize) -> impl Future<Output = ()> {
-        crate::support::until(move || self.stats().workers == count)
+        until(move || self.stats().workers == count)
     }
 
     /// A worker of ours in a task.
@@ -78,13 +89,19 @@ impl Hub {
     }
 
     pub(crate) fn worker_with(&self, service: Service, options: WorkerOptions) -> JoinHandle<()> {
-        let worker = Worker::connect(&self.endpoint, service).unwrap().options(options);
-        tokio::spawn(async { drop(worker.run().await.unwrap()) })
+        let worker = Worker::connect(&self.endpoint, service)
+            .unwrap()
+            .options(options);
+        tokio::spawn(async {
+            worker.run().await.unwrap();
+        })
     }
 
     /// A client of ours whose calls wait for as long as it takes.
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.endpoint).unwrap().call_options(no_limit())
+        Client::connect(&self.endpoint)
+            .unwrap()
+            .call_options(no_limit())
     }
 
     /// Stops the broker and waits for its end.
@@ -126,6 +143,11 @@ pub(crate) async fn check(client: &Client, body: impl Into<Message>) {
     let body = body.into();
     let reply = soon(client.request("echo", body.clone())).await;
     assert_eq!(reply.unwrap(), body);
+}
+
+/// As much time as work takes that grows with the scale.
+pub(crate) fn scaled(limit: Duration) -> Duration {
+    limit.saturating_mul(u32::try_from(scale()).unwrap_or(u32::MAX))
 }
 
 /// Calls `echo` again and again, and is answered each time, whatever others do.

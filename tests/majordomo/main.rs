@@ -32,6 +32,8 @@ mod raw;
 mod replies;
 mod salad;
 mod strangers;
-mod support;
 mod traffic;
 mod waiting;
+
+#[path = "../support/mod.rs"]
+mod support;

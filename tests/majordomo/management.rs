@@ -2,11 +2,13 @@
 
 use privateer::Worker;
 use privateer::core::{RoutingId, SocketOptions};
-use privateer::majordomo::broker::{BrokerEvent, Departure, DropReason, Misbehaviour, ServiceOptions};
+use privateer::majordomo::broker::{
+    BrokerEvent, Departure, DropReason, Misbehaviour, ServiceOptions,
+};
 
 use crate::hub::{Hub, echo, patient, patient_worker};
 use crate::raw::{DISCONNECT, MMI_404, READY, REQUEST, Raw, hex};
-use crate::support::{soon, until};
+use crate::support::sockets::{soon, until};
 
 /// MMI_404 for a service that has workers.
 fn mmi_200() -> String {
@@ -30,7 +32,9 @@ async fn a_service_is_there_while_it_has_a_worker() {
     client.send(REQUEST);
     assert_eq!(ask(&client, "6563686f").await, MMI_404);
 
-    let worker = Worker::connect(&hub.endpoint, echo("echo")).unwrap().options(patient_worker());
+    let worker = Worker::connect(&hub.endpoint, echo("echo"))
+        .unwrap()
+        .options(patient_worker());
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
     hub.workers(1).await;
@@ -49,10 +53,16 @@ async fn a_service_is_there_while_it_has_a_worker() {
 async fn our_client_asks_the_broker_like_a_service() {
     let hub = Hub::start().await;
     let client = hub.client();
-    assert_eq!(soon(client.request("mmi.service", "echo")).await.unwrap()[0], "404");
+    assert_eq!(
+        soon(client.request("mmi.service", "echo")).await.unwrap()[0],
+        "404"
+    );
     hub.worker(echo("echo"));
     hub.workers(1).await;
-    assert_eq!(soon(client.request("mmi.service", "echo")).await.unwrap()[0], "200");
+    assert_eq!(
+        soon(client.request("mmi.service", "echo")).await.unwrap()[0],
+        "200"
+    );
     hub.stop().await;
 }
 
@@ -84,7 +94,13 @@ async fn no_worker_may_offer_a_reserved_name() {
         worker.send(&READY.replace("6563686f", &hex(name.as_bytes())));
         assert_eq!(worker.recv().await, DISCONNECT);
         hub.expect(|event| {
-            matches!(event, BrokerEvent::Dismissed { misbehaviour: Misbehaviour::ReservedService, .. })
+            matches!(
+                event,
+                BrokerEvent::Dismissed {
+                    misbehaviour: Misbehaviour::ReservedService,
+                    ..
+                }
+            )
         })
         .await;
     }
@@ -104,12 +120,21 @@ async fn no_worker_may_offer_a_reserved_name() {
 async fn a_service_is_gone_with_its_last_worker() {
     let mut hub = Hub::start().await;
     let client = Raw::connect(&hub.endpoint).await;
-    let (idle, busy) = (Raw::worker(&hub.endpoint).await, Raw::worker(&hub.endpoint).await);
+    let (idle, busy) = (
+        Raw::worker(&hub.endpoint).await,
+        Raw::worker(&hub.endpoint).await,
+    );
     hub.workers(2).await;
     // 7.4-2: the busy one counts no longer than the idle one.
     client.send(REQUEST);
     let lost = |event: &BrokerEvent| {
-        matches!(event, BrokerEvent::WorkerLost { departure: Departure::ConnectionLost, .. })
+        matches!(
+            event,
+            BrokerEvent::WorkerLost {
+                departure: Departure::ConnectionLost,
+                ..
+            }
+        )
     };
     idle.cut().await;
     hub.expect(lost).await;
@@ -129,7 +154,10 @@ async fn the_answer_has_one_frame() {
     let client = Raw::connect(&hub.endpoint).await;
     for frames in [2, 100, 1000] {
         let names = vec!["78"; frames - 1].join(" · ");
-        assert_eq!(ask(&client, &format!("{names} · 6563686f")).await, mmi_200());
+        assert_eq!(
+            ask(&client, &format!("{names} · 6563686f")).await,
+            mmi_200()
+        );
         assert_eq!(ask(&client, &format!("6563686f · {names}")).await, MMI_404);
     }
     assert_eq!(ask(&client, "").await, MMI_404);
@@ -142,7 +170,10 @@ async fn the_answer_has_one_frame() {
 async fn the_broker_answers_while_its_queues_are_full() {
     let service = ServiceOptions::default().max_queued(1);
     let hub = Hub::with(patient().max_services(1).default_service(service)).await;
-    let (busy, client) = (Raw::connect(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
+    let (busy, client) = (
+        Raw::connect(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
     for _ in 0..10 {
         busy.send(REQUEST);
     }
@@ -151,5 +182,8 @@ async fn the_broker_answers_while_its_queues_are_full() {
     assert_eq!(ask(&client, "6563686f").await, MMI_404);
     assert_eq!(ask(&busy, "6f74686572").await, MMI_404);
     let stats = hub.stats();
-    assert_eq!((stats.dropped(DropReason::QueueFull), stats.services), (9, 1));
+    assert_eq!(
+        (stats.dropped(DropReason::QueueFull), stats.services),
+        (9, 1)
+    );
 }

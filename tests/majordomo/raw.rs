@@ -3,10 +3,10 @@
 //! A message is written in hexadecimal, its frames divided by ` · `, an empty frame as `∅`.
 
 use privateer::core::{
-    DealerSocket, Endpoint, Frame, Linger, Message, Peer, RouterSocket, SocketEvent, SocketOptions,
+    DealerSocket, Endpoint, Frame, Linger, Message, Peer, RouterSocket, SocketOptions,
 };
 
-use crate::support::soon;
+use crate::support::sockets::{Socket, soon};
 
 /// REQUEST of a client to the service `echo`, and the REPLY to it, with the body `Hi`.
 pub(crate) const REQUEST: &str = "∅ · 4d4450433031 · 6563686f · 4869";
@@ -50,8 +50,12 @@ pub(crate) fn hex(frame: &[u8]) -> String {
 
 fn octets(frame: &str) -> Vec<u8> {
     let digits = frame.trim_matches('∅').as_bytes();
-    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    let pairs = digits
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
 }
 
 /// A worker or client of another implementation: a DEALER whose frames are all its own.
@@ -65,13 +69,10 @@ impl Raw {
     }
 
     pub(crate) async fn with(options: SocketOptions, endpoint: &Endpoint) -> Self {
-        let socket = DealerSocket::with_options(options).unwrap();
-        let mut monitor = socket.monitor();
-        socket.connect(endpoint).unwrap();
-        soon(async {
-            while !matches!(monitor.next().await.unwrap(), Some(SocketEvent::Connected { .. })) {}
-        })
-        .await;
+        let socket = DealerSocket::with(options);
+        let mut watch = socket.watch();
+        socket.connect_to(endpoint);
+        watch.connected().await;
         Self(socket)
     }
 
@@ -95,14 +96,17 @@ impl Raw {
     /// The address of the next REQUEST to this worker, which must be one.
     pub(crate) async fn request(&self) -> String {
         let request = self.recv().await;
-        let address = request.split(" · ").nth(3).unwrap_or_else(|| panic!("no address in {request}"));
+        let address = request
+            .split(" · ")
+            .nth(3)
+            .unwrap_or_else(|| panic!("no address in {request}"));
         assert_eq!(request, W_REQUEST.replace("006b8b4567", address));
         address.into()
     }
 
     /// Ends at once, as a process does that is killed.
     pub(crate) async fn cut(self) {
-        let _unsent = soon(self.0.close_with(Linger::Discard)).await;
+        let _unsent = self.0.end(Linger::Discard).await;
     }
 }
 
@@ -119,8 +123,8 @@ impl RawBroker {
     }
 
     pub(crate) async fn with(options: SocketOptions) -> Self {
-        let router = RouterSocket::with_options(options).unwrap();
-        let endpoint = soon(router.bind("tcp://127.0.0.1:*")).await.unwrap();
+        let router = RouterSocket::with(options);
+        let endpoint = router.bind_to("tcp://127.0.0.1:*").await;
         Self { router, endpoint }
     }
 
@@ -143,7 +147,9 @@ mod tests {
 
     #[test]
     fn messages_are_written_as_they_are_read() {
-        for golden in [REQUEST, READY, W_REQUEST, W_REPLY, HEARTBEAT, DISCONNECT, MMI_404] {
+        for golden in [
+            REQUEST, READY, W_REQUEST, W_REPLY, HEARTBEAT, DISCONNECT, MMI_404,
+        ] {
             assert_eq!(text(&message(golden)), golden);
         }
     }

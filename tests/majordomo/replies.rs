@@ -22,7 +22,8 @@ impl Hub {
     /// A raw worker that is registered.
     async fn raw_worker(&mut self) -> Raw {
         let worker = Raw::worker(&self.endpoint).await;
-        self.expect(|event| matches!(event, BrokerEvent::WorkerRegistered { .. })).await;
+        self.expect(|event| matches!(event, BrokerEvent::WorkerRegistered { .. }))
+            .await;
         worker
     }
 }
@@ -39,7 +40,12 @@ async fn assert_nothing_came(client: &Raw) {
 async fn an_unsolicited_reply_dismisses_its_worker() {
     let mut hub = Hub::start().await;
     let client = Raw::connect(&hub.endpoint).await;
-    for address in ["00", "006b8b4567", &format!("00505631{}", "00".repeat(24)), &"ff".repeat(28)] {
+    for address in [
+        "00",
+        "006b8b4567",
+        &format!("00505631{}", "00".repeat(24)),
+        &"ff".repeat(28),
+    ] {
         let worker = hub.raw_worker().await;
         worker.send(&w_reply(address));
         assert_eq!(hub.dismissal().await, Misbehaviour::UnaskedReply);
@@ -47,7 +53,14 @@ async fn an_unsolicited_reply_dismisses_its_worker() {
     }
     assert_nothing_came(&client).await;
     let stats = hub.stop().await;
-    assert_eq!((stats.dismissals, stats.dropped(DropReason::Unasked), stats.replies), (4, 4, 0));
+    assert_eq!(
+        (
+            stats.dismissals,
+            stats.dropped(DropReason::Unasked),
+            stats.replies
+        ),
+        (4, 4, 0)
+    );
     assert_eq!(stats.workers, 0);
 }
 
@@ -61,7 +74,8 @@ async fn a_reply_without_ready_is_dismissed() {
     assert_eq!(peer.recv().await, DISCONNECT);
     // It may become one.
     peer.send(READY);
-    hub.expect(|event| matches!(event, BrokerEvent::WorkerRegistered { .. })).await;
+    hub.expect(|event| matches!(event, BrokerEvent::WorkerRegistered { .. }))
+        .await;
     hub.stop().await;
 }
 
@@ -87,7 +101,10 @@ async fn a_duplicate_reply_dismisses_its_worker() {
 async fn a_reply_with_the_token_of_another_worker_is_not_forwarded() {
     let mut hub = Hub::start().await;
     let (honest, thief) = (hub.raw_worker().await, hub.raw_worker().await);
-    let (one, two) = (Raw::connect(&hub.endpoint).await, Raw::connect(&hub.endpoint).await);
+    let (one, two) = (
+        Raw::connect(&hub.endpoint).await,
+        Raw::connect(&hub.endpoint).await,
+    );
     one.send(REQUEST);
     let of_one = honest.request().await;
     two.send(REQUEST);
@@ -105,14 +122,24 @@ async fn a_reply_with_the_token_of_another_worker_is_not_forwarded() {
     honest.send(&w_reply(&of_two));
     assert_eq!(two.recv().await, REQUEST);
     let stats = hub.stop().await;
-    assert_eq!((stats.replies, stats.redispatched, stats.dropped(DropReason::Unasked)), (2, 1, 1));
+    assert_eq!(
+        (
+            stats.replies,
+            stats.redispatched,
+            stats.dropped(DropReason::Unasked)
+        ),
+        (2, 1, 1)
+    );
 }
 
 /// MD-8: the token of a broker that was there before, with a request in hand whose number is the same.
 #[tokio::test]
 async fn a_reply_with_the_token_of_a_former_broker_is_not_forwarded() {
     let mut former = Hub::start().await;
-    let (worker, client) = (former.raw_worker().await, Raw::connect(&former.endpoint).await);
+    let (worker, client) = (
+        former.raw_worker().await,
+        Raw::connect(&former.endpoint).await,
+    );
     client.send(REQUEST);
     let stale = worker.request().await;
 
@@ -145,7 +172,16 @@ async fn a_late_reply_is_dropped() {
     let (slow, client) = (hub.raw_worker().await, Raw::connect(&hub.endpoint).await);
     client.send(REQUEST);
     let address = slow.request().await;
-    hub.expect(|event| matches!(event, BrokerEvent::WorkerLost { departure: Departure::Overdue, .. })).await;
+    hub.expect(|event| {
+        matches!(
+            event,
+            BrokerEvent::WorkerLost {
+                departure: Departure::Overdue,
+                ..
+            }
+        )
+    })
+    .await;
     let other = hub.raw_worker().await;
     assert_eq!(other.request().await, address);
     slow.send(&w_reply(&address));
@@ -154,5 +190,12 @@ async fn a_late_reply_is_dropped() {
     assert_eq!(client.recv().await, REQUEST);
     assert_nothing_came(&client).await;
     let stats = hub.stop().await;
-    assert_eq!((stats.replies, stats.late_replies, stats.dropped(DropReason::Late)), (1, 1, 1));
+    assert_eq!(
+        (
+            stats.replies,
+            stats.late_replies,
+            stats.dropped(DropReason::Late)
+        ),
+        (1, 1, 1)
+    );
 }

@@ -8,8 +8,26 @@ pub(crate) struct Salad(fastrand::Rng);
 
 /// Frames that mean something somewhere.
 const WORDS: [&[u8]; 20] = [
-    b"", b"", b"", b"", b"MDPC01", b"MDPC01", b"MDPW01", b"MDPW01", b"MDPW01", b"MDPC02", b"MDPW0X", b"\x01", b"\x02",
-    b"\x03", b"\x04", b"\x05", b"\x09", b"echo", b"salad", b"mmi.service",
+    b"",
+    b"",
+    b"",
+    b"",
+    b"MDPC01",
+    b"MDPC01",
+    b"MDPW01",
+    b"MDPW01",
+    b"MDPW01",
+    b"MDPC02",
+    b"MDPW0X",
+    b"\x01",
+    b"\x02",
+    b"\x03",
+    b"\x04",
+    b"\x05",
+    b"\x09",
+    b"echo",
+    b"salad",
+    b"mmi.service",
 ];
 
 /// How many frames the longest message has; the default limit is 1024.
@@ -24,7 +42,11 @@ impl Salad {
     pub(crate) fn message(&mut self) -> Message {
         let mut frames = match self.0.u8(..6) {
             0 => vec![Frame::empty(), Frame::from("MDPC01")],
-            1 | 2 => vec![Frame::empty(), Frame::from("MDPW01"), Frame::from([self.0.u8(1..7)])],
+            1 | 2 => vec![
+                Frame::empty(),
+                Frame::from("MDPW01"),
+                Frame::from([self.0.u8(1..7)]),
+            ],
             _ => Vec::new(),
         };
         let more = match self.0.u8(..) {

@@ -10,8 +10,9 @@ use privateer::majordomo::client::{CallOptions, ClientOptions};
 use tokio::task::JoinSet;
 
 use crate::hub::no_limit;
+use crate::hub::scaled;
 use crate::raw::{RawBroker, text};
-use crate::support::{scale, scaled, soon, until, within};
+use crate::support::sockets::{scale, soon, until, within};
 
 /// As many calls of a client are in flight at a time, at most.
 const WINDOW: usize = 256;
@@ -40,15 +41,28 @@ impl Reference {
     }
 
     fn client(&self, options: ClientOptions) -> Client {
-        Client::with_options(&self.broker.endpoint, options).unwrap().call_options(no_limit())
+        Client::with_options(&self.broker.endpoint, options)
+            .unwrap()
+            .call_options(no_limit())
     }
 
     async fn read(&mut self) {
         match soon(self.broker.router.recv_event()).await.unwrap() {
             PeerEvent::Message(peer, request) => {
-                assert!(request.len() >= 4 && request[0].is_empty(), "{}", text(&request));
-                assert!(request[1] == "MDPC01" && request[2] == "echo", "{}", text(&request));
-                assert!(self.open.iter().all(|(other, _)| *other != peer), "two requests on one connection");
+                assert!(
+                    request.len() >= 4 && request[0].is_empty(),
+                    "{}",
+                    text(&request)
+                );
+                assert!(
+                    request[1] == "MDPC01" && request[2] == "echo",
+                    "{}",
+                    text(&request)
+                );
+                assert!(
+                    self.open.iter().all(|(other, _)| *other != peer),
+                    "two requests on one connection"
+                );
                 self.connections.insert(peer.id());
                 self.open.push((peer, request));
                 self.most_open = self.most_open.max(self.open.len());
@@ -101,9 +115,15 @@ async fn replies_of_a_stranger_are_never_mispaired() {
     within(scaled(Duration::from_secs(60)), serving).await;
     soon(callers.join_all()).await;
     // The window was full, and no connection was used for nothing.
-    assert_eq!((reference.most_open, reference.connections.len()), (WINDOW, WINDOW));
+    assert_eq!(
+        (reference.most_open, reference.connections.len()),
+        (WINDOW, WINDOW)
+    );
     let stats = client.stats();
-    assert_eq!((stats.replies, stats.resent, stats.late_replies), (calls as u64, 0, 0));
+    assert_eq!(
+        (stats.replies, stats.resent, stats.late_replies),
+        (calls as u64, 0, 0)
+    );
 }
 
 /// `max_lanes` bounds the connections.
@@ -112,7 +132,8 @@ async fn there_are_no_more_connections_than_allowed() {
     const LANES: usize = 3;
     const CALLS: usize = 50;
     let mut reference = Reference::bind().await;
-    let client = reference.client(ClientOptions::default().max_lanes(NonZeroUsize::new(LANES).unwrap()));
+    let client =
+        reference.client(ClientOptions::default().max_lanes(NonZeroUsize::new(LANES).unwrap()));
     let callers = call_all(&client, CALLS);
     for answered in 0..CALLS {
         while reference.open.len() < LANES.min(CALLS - answered) {
@@ -171,7 +192,11 @@ async fn requests_of_lost_connections_are_sent_again() {
     let _unsent = soon(router.close()).await;
     let router = privateer::core::RouterSocket::new().unwrap();
     soon(router.bind(&endpoint)).await.unwrap();
-    let mut reference = Reference { broker: RawBroker { router, endpoint }, open: Vec::new(), ..Reference::bind().await };
+    let mut reference = Reference {
+        broker: RawBroker { router, endpoint },
+        open: Vec::new(),
+        ..Reference::bind().await
+    };
     let mut seen = HashMap::<Message, usize>::new();
     for answered in 0..CALLS {
         while reference.open.len() < CALLS - answered {
@@ -184,7 +209,10 @@ async fn requests_of_lost_connections_are_sent_again() {
         reference.answer_one();
     }
     soon(callers.join_all()).await;
-    assert!(seen.len() == CALLS && seen.values().all(|&copies| copies == 1), "{seen:?}");
+    assert!(
+        seen.len() == CALLS && seen.values().all(|&copies| copies == 1),
+        "{seen:?}"
+    );
     until(|| client.stats().in_flight == 0).await;
     assert_eq!(client.stats().resent, CALLS as u64);
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use privateer::core::{Endpoint, Frame, Message, ReqSocket};
 use privateer::majordomo::broker::{BrokerStats, DropReason};
-use privateer::majordomo::protocol::{BrokerCommand, ClientMessage, MAX_FRAMES, Malformed, WorkerCommand};
+use privateer::majordomo::protocol::{
+    BrokerCommand, ClientMessage, MAX_FRAMES, Malformed, WorkerCommand,
+};
 use tokio::task::JoinSet;
 
+use crate::hub::scaled;
 use crate::hub::{Hub, echo, no_limit, patient_worker, with_capacity};
 use crate::raw::{READY, Raw, message};
-use crate::support::{scale, scaled, within};
+use crate::support::sockets::{scale, within};
 
 /// How many calls of a client are in flight at a time, for those who do not wait for each reply.
 const WINDOW: usize = 64;
@@ -40,13 +43,24 @@ async fn all_calls_of_all_kinds_of_clients_are_answered() {
     assert_eq!(all, [calls; 5]);
     let stats = hub.stop().await;
     let total = 5 * calls as u64;
-    assert_eq!((stats.requests, stats.replies, stats.redispatched), (total, total, 0));
+    assert_eq!(
+        (stats.requests, stats.replies, stats.redispatched),
+        (total, total, 0)
+    );
     assert_nothing_was_dropped(&stats);
     within(Duration::from_secs(20), workers.join_all()).await;
 }
 
 fn assert_nothing_was_dropped(stats: &BrokerStats) {
-    assert_eq!((stats.queued, stats.in_flight, stats.parked, stats.dismissals), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            stats.queued,
+            stats.in_flight,
+            stats.parked,
+            stats.dismissals
+        ),
+        (0, 0, 0, 0)
+    );
     for reason in DropReason::ALL {
         assert_eq!(stats.dropped(reason), 0, "{reason:?}");
     }
@@ -59,13 +73,21 @@ fn assert_nothing_was_dropped(stats: &BrokerStats) {
 fn body(client: usize, call: usize) -> Message {
     let mut body = Message::from(format!("{client}:{call}"));
     for extra in 0..call % 3 {
-        body.push(if extra == 0 { Frame::empty() } else { Frame::from(vec![b'x'; call % 100]) });
+        body.push(if extra == 0 {
+            Frame::empty()
+        } else {
+            Frame::from(vec![b'x'; call % 100])
+        });
     }
     body
 }
 
 fn request(body: Message) -> ClientMessage {
-    ClientMessage { envelope: None, service: Frame::from("echo"), body: Some(body) }
+    ClientMessage {
+        envelope: None,
+        service: Frame::from("echo"),
+        body: Some(body),
+    }
 }
 
 /// As `mdworker`: one request at a time, until the broker sends DISCONNECT.
@@ -121,7 +143,10 @@ async fn asynchronous_client(broker: Endpoint, client: usize, calls: usize) -> u
         }
         if call >= WINDOW {
             let reply = socket.recv().await.unwrap();
-            assert!(outstanding.remove(&reply), "answered twice, or not asked: {reply:?}");
+            assert!(
+                outstanding.remove(&reply),
+                "answered twice, or not asked: {reply:?}"
+            );
         }
     }
     assert!(outstanding.is_empty());
@@ -130,7 +155,9 @@ async fn asynchronous_client(broker: Endpoint, client: usize, calls: usize) -> u
 
 /// Ours, with many calls at a time.
 async fn our_client(broker: Endpoint, client: usize, calls: usize) -> usize {
-    let ours = privateer::Client::connect(&broker).unwrap().call_options(no_limit());
+    let ours = privateer::Client::connect(&broker)
+        .unwrap()
+        .call_options(no_limit());
     let mut callers = JoinSet::new();
     for first in 0..WINDOW {
         let ours = ours.clone();
