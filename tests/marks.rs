@@ -18,7 +18,14 @@ const MIB: usize = 1024 * 1024;
 /// Q01: over inproc the two marks add up, and none on either side is none at all.
 #[tokio::test]
 async fn inproc_marks_add_up() {
-    let table = [(0, 0, MANY), (0, 5, MANY), (5, 0, MANY), (1, 1, 2), (2, 5, 7), (1000, 1000, 2000)];
+    let table = [
+        (0, 0, MANY),
+        (0, 5, MANY),
+        (5, 0, MANY),
+        (1, 1, 2),
+        (2, 5, 7),
+        (1000, 1000, 2000),
+    ];
     for (send, recv, room) in table {
         for bind_first in [true, false] {
             let push = PushSocket::with(SocketOptions::new().send_hwm(NonZeroUsize::new(send)));
@@ -31,7 +38,11 @@ async fn inproc_marks_add_up() {
                 push.try_connect_to(&place.endpoint).unwrap();
                 pull.bind_to(&place.endpoint).await;
             }
-            assert_eq!(fill(&push), room, "({send}, {recv}), bind first: {bind_first}");
+            assert_eq!(
+                fill(&push),
+                room,
+                "({send}, {recv}), bind first: {bind_first}"
+            );
         }
     }
 }
@@ -39,7 +50,12 @@ async fn inproc_marks_add_up() {
 /// Q01: before the bind the connector's own mark holds; the bind adds the other one, to what is queued already.
 #[tokio::test]
 async fn inproc_marks_before_the_bind_are_the_connectors() {
-    for (send, recv, before, room) in [(0, 5, MANY, 0), (5, 0, 5, MANY - 5), (1, 1, 1, 1), (2, 5, 2, 5)] {
+    for (send, recv, before, room) in [
+        (0, 5, MANY, 0),
+        (5, 0, 5, MANY - 5),
+        (1, 1, 1, 1),
+        (2, 5, 2, 5),
+    ] {
         let push = PushSocket::with(SocketOptions::new().send_hwm(NonZeroUsize::new(send)));
         let pull = PullSocket::with(SocketOptions::new().recv_hwm(NonZeroUsize::new(recv)));
         let place = Transport::Inproc.place();
@@ -60,13 +76,18 @@ async fn inproc_marks_before_the_bind_are_the_connectors() {
 async fn a_multipart_message_counts_once() {
     let (left, right) = (PairSocket::with(marks(3)), PairSocket::with(marks(3)));
     let _linked = link(&left, &right, Transport::Inproc).await;
-    let sent = (0..10).take_while(|_| left.try_send(support::sockets::message(["a", "", "c"])).is_ok());
+    let sent = (0..10).take_while(|_| {
+        left.try_send(support::sockets::message(["a", "", "c"]))
+            .is_ok()
+    });
     assert_eq!(sent.count(), 6);
 }
 
 /// Sends without waiting until there is no room; at most [`MANY`].
 fn fill(push: &PushSocket) -> usize {
-    (0..MANY).take_while(|i| push.try_send(i.to_string()).is_ok()).count()
+    (0..MANY)
+        .take_while(|i| push.try_send(i.to_string()).is_ok())
+        .count()
 }
 
 /// Q02: while nobody receives, no more is accepted than the two marks, the kernel and one read buffer hold.
@@ -78,7 +99,10 @@ async fn network_marks_bound_what_waits() {
             let _linked = link(&pull, &push, transport).await;
             let accepted = send_until_stuck(&push, size, 2 * mark).await;
             let outside = (kernel_buffers() + 256 * 1024).div_ceil(size) + 2;
-            assert!(accepted <= 2 * mark + outside, "{transport:?} {mark} {size}: {accepted}");
+            assert!(
+                accepted <= 2 * mark + outside,
+                "{transport:?} {mark} {size}: {accepted}"
+            );
             assert!(pull.stats().received as usize <= mark, "{:?}", pull.stats());
             for _ in 0..accepted {
                 assert_eq!(soon(pull.recv()).await.unwrap()[0].len(), size);
@@ -92,7 +116,11 @@ async fn network_marks_bound_what_waits() {
 async fn byte_budgets_bound_what_waits() {
     let budget = || {
         let bytes = NonZeroUsize::new(MIB);
-        SocketOptions::new().send_hwm(None).recv_hwm(None).send_byte_budget(bytes).recv_byte_budget(bytes)
+        SocketOptions::new()
+            .send_hwm(None)
+            .recv_hwm(None)
+            .send_byte_budget(bytes)
+            .recv_byte_budget(bytes)
     };
     for size in [100, 10_000, 300_000, 3 * MIB] {
         let (push, pull) = (PushSocket::with(budget()), PullSocket::with(budget()));
@@ -108,7 +136,9 @@ async fn byte_budgets_bound_what_waits() {
     }
     let (push, pull) = (PushSocket::with(budget()), PullSocket::with(budget()));
     let _linked = link(&pull, &push, Transport::Inproc).await;
-    let accepted = (0..MANY).take_while(|_| push.try_send(vec![0; 100_000]).is_ok()).count();
+    let accepted = (0..MANY)
+        .take_while(|_| push.try_send(vec![0; 100_000]).is_ok())
+        .count();
     assert_eq!(accepted, (2 * MIB).div_ceil(100_000));
 }
 
@@ -121,7 +151,10 @@ async fn send_until_stuck(push: &PushSocket, size: usize, at_least: usize) -> us
             Ok(sent) => sent.unwrap(),
             Err(_elapsed) if accepted >= at_least => return accepted,
             Err(_elapsed) => {
-                assert!(Instant::now() < deadline, "only {accepted} of {at_least} were taken");
+                assert!(
+                    Instant::now() < deadline,
+                    "only {accepted} of {at_least} were taken"
+                );
                 continue;
             }
         }
@@ -132,8 +165,12 @@ async fn send_until_stuck(push: &PushSocket, size: usize, at_least: usize) -> us
 /// What the kernel may hold of one connection, in bytes: the largest send and receive buffers that it makes by itself.
 fn kernel_buffers() -> usize {
     let largest = |name: &str| {
-        let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
-        text.split_whitespace().last().and_then(|max| max.parse().ok()).unwrap_or(8 * MIB)
+        let text =
+            std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
+        text.split_whitespace()
+            .last()
+            .and_then(|max| max.parse().ok())
+            .unwrap_or(8 * MIB)
     };
     largest("tcp_wmem") + largest("tcp_rmem")
 }
@@ -148,7 +185,11 @@ async fn sending_resumes_when_half_is_received() {
         let mark = send + recv;
         assert_eq!(fill(&push), mark);
         for left in (0..mark).rev() {
-            assert!(push.try_send("too early").is_err(), "({send}, {recv}) with {} left", left + 1);
+            assert!(
+                push.try_send("too early").is_err(),
+                "({send}, {recv}) with {} left",
+                left + 1
+            );
             pull.try_recv().unwrap();
             if left == mark / 2 {
                 break;
@@ -218,11 +259,17 @@ async fn fair_queueing_gives_equal_shares() {
         until(|| pull.stats().received == 2_000 + 9 * 100).await;
         let mut shares = [0; 10];
         for _ in 0..900 {
-            let name: usize = texts(&soon(pull.recv()).await.unwrap()).concat().parse().unwrap();
+            let name: usize = texts(&soon(pull.recv()).await.unwrap())
+                .concat()
+                .parse()
+                .unwrap();
             shares[name] += 1;
         }
         // Within 20 %.
-        assert!(shares.iter().all(|share| (72..=108).contains(share)), "{transport:?}: {shares:?}");
+        assert!(
+            shares.iter().all(|share| (72..=108).contains(share)),
+            "{transport:?}: {shares:?}"
+        );
     }
 }
 

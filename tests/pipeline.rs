@@ -161,7 +161,14 @@ async fn a_cut_connection_never_yields_half_a_message() {
 /// Message number `i`, of frames small and large.
 fn whole(i: usize) -> Message {
     let large = |len| Frame::from(vec![i.to_le_bytes()[0]; len]);
-    [Frame::from(i.to_string()), large(i % 300), large(i * 613 % 60_000), Frame::empty(), large(100)].into()
+    [
+        Frame::from(i.to_string()),
+        large(i % 300),
+        large(i * 613 % 60_000),
+        Frame::empty(),
+        large(100),
+    ]
+    .into()
 }
 
 /// K15: a peer that is gone takes with it what it had; the others go on.
@@ -194,11 +201,18 @@ async fn a_killed_peer_takes_only_its_own() {
 #[tokio::test]
 async fn pair_refuses_a_second_peer() {
     for transport in Transport::KINDS {
-        let (pair, first, second) = (PairSocket::usual(), PairSocket::usual(), PairSocket::usual());
+        let (pair, first, second) = (
+            PairSocket::usual(),
+            PairSocket::usual(),
+            PairSocket::usual(),
+        );
         let Linked { endpoint, .. } = &link(&pair, &first, transport).await;
         let mut watch = pair.watch();
         second.connect_to(endpoint);
-        assert_eq!(watch.handshake_failed().await, HandshakeFailure::PairOccupied);
+        assert_eq!(
+            watch.handshake_failed().await,
+            HandshakeFailure::PairOccupied
+        );
         pair.send("yours").await.unwrap();
         assert_eq!(soon(first.recv()).await.unwrap()[0], "yours");
         first.send("mine").await.unwrap();

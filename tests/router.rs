@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer::core::{
-    DealerSocket, DisconnectReason, DropReason, HandshakeFailure, Linger, Message, PushSocket, RecvError,
-    RoutingId, RouterSocket, SendErrorKind, SocketOptions,
+    DealerSocket, DisconnectReason, DropReason, HandshakeFailure, Linger, Message, PushSocket,
+    RecvError, RouterSocket, RoutingId, SendErrorKind, SocketOptions,
 };
 use tokio::time::timeout;
 
@@ -33,7 +33,10 @@ async fn generated_ids_have_five_bytes_and_are_unique() {
         let peer = watch.connected().await;
         let id = peer.routing_id().as_bytes();
         assert_eq!((id.len(), id[0]), (5, 0));
-        assert!(ids.insert(id.to_vec()), "{peer:?} has an id that was given before");
+        assert!(
+            ids.insert(id.to_vec()),
+            "{peer:?} has an id that was given before"
+        );
         dealers.push(dealer);
     }
     assert_eq!(router.peers().len(), dealers.len());
@@ -113,14 +116,25 @@ async fn waiting_for_room_ends_with_the_peer() {
         let _linked = link(&router, &dealer, transport).await;
         let peer = router.first_peer();
         // Over tcp the kernel takes some first.
-        while timeout(Duration::from_millis(100), router.ready(&peer)).await.is_ok() {
+        while timeout(Duration::from_millis(100), router.ready(&peer))
+            .await
+            .is_ok()
+        {
             router.try_send(&peer, vec![0; 1_000_000]).unwrap();
         }
         let (sent, ready, _) = soon(async {
-            tokio::join!(router.send(&peer, "x"), router.ready(&peer), dealer.end(Linger::Discard))
+            tokio::join!(
+                router.send(&peer, "x"),
+                router.ready(&peer),
+                dealer.end(Linger::Discard)
+            )
         })
         .await;
-        assert_eq!(sent.unwrap_err().kind(), SendErrorKind::Unroutable, "{transport:?}");
+        assert_eq!(
+            sent.unwrap_err().kind(),
+            SendErrorKind::Unroutable,
+            "{transport:?}"
+        );
         assert!(ready.is_err());
     }
 }
@@ -150,7 +164,10 @@ async fn a_duplicate_id_is_refused() {
         let Linked { endpoint, .. } = &link(&router, &first, transport).await;
         let mut watch = router.watch();
         second.connect_to(endpoint);
-        assert_eq!(watch.handshake_failed().await, HandshakeFailure::DuplicateRoutingId);
+        assert_eq!(
+            watch.handshake_failed().await,
+            HandshakeFailure::DuplicateRoutingId
+        );
         router.send(&id("twin"), "still you").await.unwrap();
         assert_eq!(soon(first.recv()).await.unwrap()[0], "still you");
         assert_eq!(router.peers().len(), 1);
@@ -189,13 +206,24 @@ async fn handover_closes_the_old_connection() {
         assert_ne!(new, old);
         // 100 ms are promised.
         let (gone, reason) = within(Duration::from_millis(300), lost.disconnected()).await;
-        assert_eq!((gone.endpoint(), reason), (endpoint, DisconnectReason::ClosedByPeer));
+        assert_eq!(
+            (gone.endpoint(), reason),
+            (endpoint, DisconnectReason::ClosedByPeer)
+        );
         first.end(Linger::Discard).await;
 
         second.send("after").await.unwrap();
-        let received = [soon(router.recv()).await.unwrap(), soon(router.recv()).await.unwrap()];
-        let said: HashSet<_> = received.map(|(peer, m)| (peer.id(), texts(&m).concat())).into();
-        assert_eq!(said, [(old.id(), "before".into()), (new.id(), "after".into())].into());
+        let received = [
+            soon(router.recv()).await.unwrap(),
+            soon(router.recv()).await.unwrap(),
+        ];
+        let said: HashSet<_> = received
+            .map(|(peer, m)| (peer.id(), texts(&m).concat()))
+            .into();
+        assert_eq!(
+            said,
+            [(old.id(), "before".into()), (new.id(), "after".into())].into()
+        );
         router.send(&id("heir"), "yours").await.unwrap();
         assert_eq!(soon(second.recv()).await.unwrap()[0], "yours");
         assert!(router.try_send(&old, "not yours").is_err());

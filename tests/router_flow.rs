@@ -110,7 +110,11 @@ async fn each_peer_goes_once() {
 #[tokio::test]
 async fn a_paused_peer_waits_and_others_do_not() {
     for transport in Transport::KINDS {
-        let (router, paused, other) = (RouterSocket::usual(), DealerSocket::usual(), DealerSocket::usual());
+        let (router, paused, other) = (
+            RouterSocket::usual(),
+            DealerSocket::usual(),
+            DealerSocket::usual(),
+        );
         let Linked { endpoint, .. } = &link(&router, &paused, transport).await;
         let peer = router.first_peer();
         paused.send("0").await.unwrap();
@@ -147,14 +151,20 @@ async fn a_paused_peer_is_not_read() {
         let megabyte = vec![1; 1024 * 1024];
         let mut sent: usize = 0;
         // The kernel takes some; in the end the pipe stays full.
-        while timeout(Duration::from_millis(200), dealer.send(megabyte.clone())).await.is_ok() {
+        while timeout(Duration::from_millis(200), dealer.send(megabyte.clone()))
+            .await
+            .is_ok()
+        {
             sent += 1;
             assert!(sent < 40, "a paused peer is read on");
         }
         assert!(router.stats().received <= 1, "{:?}", router.stats());
         router.resume(&peer).unwrap();
         for _ in 0..sent {
-            assert_eq!(soon(router.recv()).await.unwrap().1[0].len(), megabyte.len());
+            assert_eq!(
+                soon(router.recv()).await.unwrap().1[0].len(),
+                megabyte.len()
+            );
         }
     }
 }

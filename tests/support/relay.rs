@@ -29,7 +29,9 @@ impl Relay {
             // Dropped with the task, so that no connection outlives the relay.
             let mut connections = JoinSet::new();
             for share in cuts.into_iter().chain(std::iter::repeat(usize::MAX)) {
-                let Ok((client, _)) = listener.accept().await else { return };
+                let Ok((client, _)) = listener.accept().await else {
+                    return;
+                };
                 count.fetch_add(1, Ordering::Relaxed);
                 let server = server.clone();
                 connections.spawn(async move {
@@ -39,7 +41,11 @@ impl Relay {
                 });
             }
         });
-        Self { address, task, accepted }
+        Self {
+            address,
+            task,
+            accepted,
+        }
     }
 
     /// How many connections it has carried.
