@@ -67,7 +67,7 @@ async fn the_request_of_a_stopped_worker_goes_to_another() {
 
 /// MD-5: the same, but it goes on while its connection still stands, so its reply reaches the broker: it is late.
 #[tokio::test]
-async fn the_reply_of_a_worker_that_was_stopped_is_late() {
+async fn the_reply_of_a_worker_that_was_stopped_is_discarded() {
     // Presumed dead by its heartbeats, one interval before ZMTP's would end the connection.
     let mut hub = Hub::with_liveness(2).await;
     let client = hub.client();
@@ -78,22 +78,18 @@ async fn the_reply_of_a_worker_that_was_stopped_is_late() {
     worker.tell("").await;
     soon(hub.loss()).await;
     worker.resume();
-    let mut next = soon(worker.line()).await;
-    while next.starts_with("event ClockPaused") {
-        next = soon(worker.line()).await;
+    // Late at the broker; or its heartbeat was faster, and the DISCONNECT for that is here before the reply is there; or
+    // this machine was so busy that the connection is gone, and the reply with it.
+    let discards = ["event ReplyDropped(RequestKey(0))", "event ConnectionLost"];
+    let (mut again, mut discarded) = (false, false);
+    while !again || !discarded {
+        let line = soon(worker.line()).await;
+        again |= line == "begins hello";
+        let late = hub.stats().late_replies;
+        assert_eq!(late, hub.stats().dropped(DropReason::Late));
+        discarded |= late == 1 || discards.contains(&&*line);
+        assert_eq!(hub.stats().replies, 0);
     }
-    let stats = hub.stats();
-    match &*next {
-        "event Dismissed" => assert_eq!(
-            (stats.late_replies, stats.dropped(DropReason::Late)),
-            (1, 1)
-        ),
-        // This machine was too busy for it.
-        "event ConnectionLost" => assert_eq!(stats.late_replies, 0),
-        other => panic!("{other}"),
-    }
-    // It comes back, and is asked again.
-    soon(worker.expect("begins hello")).await;
     worker.tell("").await;
     soon(call).await.unwrap();
     let stats = hub.stats();
