@@ -1,4 +1,5 @@
 //! The programs of `examples/` do what their page says, as processes of their own.
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod support;
 

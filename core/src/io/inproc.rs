@@ -223,7 +223,7 @@ fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, gone: bool) {
     let asked = link
         .ending
         .reason()
-        .or(gone.then_some(DisconnectReason::ClosedHere));
+        .or_else(|| gone.then_some(DisconnectReason::ClosedHere));
     if let Some(reason) = asked {
         core.end(link, reason);
     }
