@@ -23,9 +23,11 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(fuzzing::traffic(limit, chunks, room), whole);
 });
 
-/// The octet that stands for many: as many times 512 zeros as the next octet says. (As flags it is reserved.)
+/// The octet that stands for many: as many times 512 as the next octet says. (As flags it is reserved.)
 const RUN: u8 = 0xFA;
 const RUN_UNIT: usize = 512;
+/// What they are; also reserved as flags, so that they take no time where they are no body.
+const RUN_OCTET: u8 = 0xFF;
 /// No more is expanded beyond this length, so that an input takes a short time.
 const EXPANDED_MAX: usize = 300 << 10;
 
@@ -37,7 +39,7 @@ fn expand(input: &[u8]) -> Vec<u8> {
         match octet {
             RUN if octets.len() < EXPANDED_MAX => {
                 let units = usize::from(input.next().unwrap_or_default());
-                octets.resize(octets.len() + units * RUN_UNIT, 0);
+                octets.resize(octets.len() + units * RUN_UNIT, RUN_OCTET);
             }
             _ => octets.push(octet),
         }
