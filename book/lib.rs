@@ -47,6 +47,7 @@ pub fn build(into: &Path) -> Result<PathBuf, Box<dyn Error + Send + Sync>> {
 /// The directory for what is built: cargo's own.
 #[must_use]
 pub fn output_directory() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("../target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("../target"), PathBuf::from);
     target.join("book")
 }

@@ -66,8 +66,8 @@ enum Role {
 /// The arguments of `calc.add`.
 #[derive(Serialize, Deserialize)]
 struct Add {
-    a: u32,
-    b: u32,
+    a: u64,
+    b: u64,
 }
 
 /// What the client tells at its end.
@@ -92,6 +92,7 @@ fn main() -> ExitCode {
     })
 }
 
+// ANCHOR: broker
 async fn broker(endpoint: Endpoint) -> Result {
     end_with_parent();
     let broker = Broker::bind(endpoint).await?;
@@ -99,7 +100,9 @@ async fn broker(endpoint: Endpoint) -> Result {
     broker.run().await;
     Ok(())
 }
+// ANCHOR_END: broker
 
+// ANCHOR: worker
 async fn worker(broker: Endpoint) -> Result {
     let nods = end_with_parent();
     let calc = Service::new("calc").method("add", move |Add { a, b }: Add| {
@@ -113,7 +116,9 @@ async fn worker(broker: Endpoint) -> Result {
     Worker::connect(broker, calc)?.run().await?;
     Ok(())
 }
+// ANCHOR_END: worker
 
+// ANCHOR: client
 async fn client(broker: Endpoint, calls: u32) -> Result {
     end_with_parent();
     let client = Client::connect(broker)?;
@@ -125,7 +130,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
         slowest_ms: 0,
     };
     let mut in_flight = JoinSet::new();
-    let mut numbers = 0..calls;
+    let mut numbers = 0..u64::from(calls);
     loop {
         while in_flight.len() < IN_FLIGHT
             && let Some(a) = numbers.next()
@@ -134,7 +139,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
             in_flight.spawn(async move {
                 let start = Instant::now();
                 let sum = client.call("calc.add", &Add { a, b: a }).await;
-                (sum.is_ok_and(|sum: u32| sum == a + a), start.elapsed())
+                (sum.is_ok_and(|sum: u64| sum == a + a), start.elapsed())
             });
         }
         let Some(call) = in_flight.join_next().await else {
@@ -150,6 +155,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }
+// ANCHOR_END: client
 
 /// Ends this process with the one that started it; each line of that is a permit.
 fn end_with_parent() -> Arc<Semaphore> {

@@ -1,5 +1,7 @@
 //! The book can be built, and its pages keep the rules of the book.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,11 @@ fn the_book_is_built_with_all_includes_resolved() {
     for chapter in chapters() {
         let page = output_directory().join(chapter).with_extension("html");
         // An include that fails is left in the text.
-        assert!(!read(&page).contains("{{#"), "an include of {} failed", page.display());
+        assert!(
+            !read(&page).contains("{{#"),
+            "an include of {} failed",
+            page.display()
+        );
     }
 }
 
@@ -71,7 +77,11 @@ fn links_lead_to_files_that_are_there() {
         let directory = page.parent().expect("a file has a directory");
         for link in links(&text) {
             let (file, _) = link.split_once('#').unwrap_or((link, ""));
-            assert!(directory.join(file).exists(), "{} links to {link}", page.display());
+            assert!(
+                directory.join(file).exists(),
+                "{} links to {link}",
+                page.display()
+            );
         }
     }
 }
@@ -85,13 +95,20 @@ fn chapters() -> Vec<String> {
 /// Each chapter with its path from the book's root.
 fn pages() -> Vec<(String, String)> {
     let pages = chapters().into_iter().map(|name| format!("src/{name}"));
-    pages.map(|page| (page.clone(), read(&root().join(page)))).collect()
+    pages
+        .map(|page| (page.clone(), read(&root().join(page))))
+        .collect()
 }
 
 /// Where links lead that go neither to the network nor to a place in the page.
 fn links(text: &str) -> Vec<&str> {
-    let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
-    targets.filter(|link| !link.starts_with("https:") && !link.starts_with('#')).collect()
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(')')?.0));
+    targets
+        .filter(|link| !link.starts_with("https:") && !link.starts_with('#'))
+        .collect()
 }
 
 /// The fenced blocks of a page with their languages.

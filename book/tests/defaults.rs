@@ -1,5 +1,7 @@
 //! The tables of the chapter on defaults agree with the documentation of the options and with their values.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -36,8 +38,16 @@ fn socket_options_are_as_documented() {
 #[test]
 fn broker_options_are_as_documented() {
     let file = "patterns/src/majordomo/broker/options.rs";
-    check("BrokerOptions", file, &format!("{:?}", BrokerOptions::default()));
-    check("ServiceOptions", file, &format!("{:?}", ServiceOptions::default()));
+    check(
+        "BrokerOptions",
+        file,
+        &format!("{:?}", BrokerOptions::default()),
+    );
+    check(
+        "ServiceOptions",
+        file,
+        &format!("{:?}", ServiceOptions::default()),
+    );
 }
 
 #[test]
@@ -45,14 +55,26 @@ fn worker_options_are_as_documented() {
     let value = format!("{:?}", WorkerOptions::default());
     // This option has two values, of which the first is compared.
     let value = value.replace(" first_delay: ", " reconnect_delay: ");
-    check("WorkerOptions", "patterns/src/majordomo/worker/options.rs", &value);
+    check(
+        "WorkerOptions",
+        "patterns/src/majordomo/worker/options.rs",
+        &value,
+    );
 }
 
 #[test]
 fn client_options_are_as_documented() {
     let file = "patterns/src/majordomo/client/options.rs";
-    check("ClientOptions", file, &format!("{:?}", ClientOptions::default()));
-    check("CallOptions", file, &format!("{:?}", CallOptions::default()));
+    check(
+        "ClientOptions",
+        file,
+        &format!("{:?}", ClientOptions::default()),
+    );
+    check(
+        "CallOptions",
+        file,
+        &format!("{:?}", CallOptions::default()),
+    );
 }
 
 /// Compares the table of a type with the documentation of its setters, and both with `value`, its default printed.
@@ -63,20 +85,32 @@ fn check(name: &str, file: &str, value: &str) {
     let documented = documented(&source, name);
     let listed = listed(include_str!("../src/defaults.md"), name);
     let names = |options: &Options| options.keys().cloned().collect::<Vec<_>>();
-    assert!(!documented.is_empty(), "no options of {name} found in {file}");
+    assert!(
+        !documented.is_empty(),
+        "no options of {name} found in {file}"
+    );
     assert_eq!(names(&documented), names(&listed), "the options of {name}");
     for (option, docs) in &documented {
-        assert_eq!(docs, &listed[option], "documentation and table of {name}::{option}");
+        assert_eq!(
+            docs, &listed[option],
+            "documentation and table of {name}::{option}"
+        );
         if !HANDLES.contains(&option.as_str()) {
             let actual = field(value, option).expect("an option has a field of its name");
-            assert_eq!(plain(&docs.default), plain(actual), "the value of {name}::{option}");
+            assert_eq!(
+                plain(&docs.default),
+                plain(actual),
+                "the value of {name}::{option}"
+            );
         }
     }
 }
 
 /// The setters of `impl name` whose documentation tells a default.
 fn documented(source: &str, name: &str) -> Options {
-    let start = source.find(&format!("\nimpl {name} {{")).expect("the type has methods");
+    let start = source
+        .find(&format!("\nimpl {name} {{"))
+        .expect("the type has methods");
     let body = source[start..].split("\n}\n").next().unwrap_or_default();
     let mut options = Options::new();
     let mut items: Vec<String> = Vec::new();
@@ -84,17 +118,28 @@ fn documented(source: &str, name: &str) -> Options {
         if let Some(text) = line.strip_prefix("///") {
             match (text.trim_start().strip_prefix("- "), items.last_mut()) {
                 (Some(item), _) => items.extend(item.split("    - ").map(str::to_owned)),
+                // An empty line is the end of the list.
+                (None, Some(_)) if text.is_empty() => items.push(String::new()),
                 (None, Some(item)) => item.push_str(text),
                 (None, None) => {}
             }
         } else if let Some((_, signature)) = line.split_once("fn ") {
             let told = |key: &str| items.iter().find_map(|item| item.strip_prefix(key));
-            if let (Some(default), Some((setter, _))) = (told("Default: "), signature.split_once('(')) {
+            if let (Some(default), Some((setter, _))) =
+                (told("Default: "), signature.split_once('('))
+            {
                 let unit = told("Unit: ").unwrap_or(NOTHING);
-                let unit = unit.split(';').next().unwrap_or_default().to_owned();
+                let unit = before_reason(unit).to_owned();
                 let libzmq = told("libzmq: ").unwrap_or(NOTHING).to_owned();
                 let default = before_reason(default).to_owned();
-                options.insert(setter.to_owned(), Told { unit, default, libzmq });
+                options.insert(
+                    setter.to_owned(),
+                    Told {
+                        unit,
+                        default,
+                        libzmq,
+                    },
+                );
             }
             items.clear();
         }
@@ -104,8 +149,12 @@ fn documented(source: &str, name: &str) -> Options {
 
 /// The table under the heading of this name: option, unit, default, libzmq's name where the type has one, why.
 fn listed(chapter: &str, name: &str) -> Options {
-    let start = chapter.find(&format!("`{name}`\n\n")).expect("the type has a heading");
-    let lines = chapter[start..].lines().skip_while(|line| !line.starts_with('|'));
+    let start = chapter
+        .find(&format!("`{name}`\n\n"))
+        .expect("the type has a heading");
+    let lines = chapter[start..]
+        .lines()
+        .skip_while(|line| !line.starts_with('|'));
     let rows = lines.take_while(|line| line.starts_with('|')).skip(2);
     let option = |row: &str| {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
@@ -115,16 +164,26 @@ fn listed(chapter: &str, name: &str) -> Options {
             _ => panic!("a row of {name} has another number of cells: {row}"),
         };
         let [unit, default, libzmq] = [unit, default, libzmq].map(str::to_owned);
-        (option.trim_matches('`').to_owned(), Told { unit, default, libzmq })
+        (
+            option.trim_matches('`').to_owned(),
+            Told {
+                unit,
+                default,
+                libzmq,
+            },
+        )
     };
     rows.map(option).collect()
 }
 
-/// The default itself, without what a semicolon or a comma sets off; a comma before a digit belongs to a number.
-fn before_reason(default: &str) -> &str {
-    let is_end = |at: &usize| !default[at + 1..].starts_with(|next: char| next.is_ascii_digit());
-    let end = default.match_indices([';', ',']).map(|(at, _)| at).find(is_end);
-    &default[..end.unwrap_or(default.len())]
+/// The fact itself, without what a semicolon or a comma sets off; a comma before a digit belongs to a number.
+fn before_reason(fact: &str) -> &str {
+    let is_end = |at: &usize| !fact[at + 1..].starts_with(|next: char| next.is_ascii_digit());
+    let end = fact
+        .match_indices([';', ','])
+        .map(|(at, _)| at)
+        .find(is_end);
+    &fact[..end.unwrap_or(fact.len())]
 }
 
 /// The value of a field in what `Debug` prints of a struct.
@@ -142,10 +201,17 @@ fn field<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 /// A default in words, or as `Debug` prints it, in one form.
 fn plain(default: &str) -> String {
     let wrapped = |open: &str| default.strip_prefix(open)?.strip_suffix(')');
-    let inner = wrapped("Some(").or_else(|| wrapped("For(")).unwrap_or(default);
-    let text = inner.to_lowercase().replace("one second", "1s").replace("seconds", "s");
+    let inner = wrapped("Some(")
+        .or_else(|| wrapped("For("))
+        .unwrap_or(default);
+    let text = inner
+        .to_lowercase()
+        .replace("one second", "1s")
+        .replace("seconds", "s");
     let text = text.replace(['`', ',', ' '], "");
-    let mebibytes = text.strip_suffix("mib").and_then(|number| number.parse::<u64>().ok());
+    let mebibytes = text
+        .strip_suffix("mib")
+        .and_then(|number| number.parse::<u64>().ok());
     match (text.as_str(), mebibytes) {
         (_, Some(mebibytes)) => (mebibytes << 20).to_string(),
         ("off", _) => "false".to_owned(),

@@ -6,8 +6,10 @@
     dead_code,
     unnameable_types,
     unreachable_pub,
+    unfulfilled_lint_expectations,
     reason = "only a part of what these files hold is used here"
 )]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;

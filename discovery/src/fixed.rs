@@ -87,10 +87,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_instances_of_the_service_are_up_in_their_order() {
-        let echoes = [instance("echo", "b", "tcp://b:1"), instance("echo", "a", "tcp://a:1")];
+        let echoes = [
+            instance("echo", "b", "tcp://b:1"),
+            instance("echo", "a", "tcp://a:1"),
+        ];
         let [first, second] = echoes.clone();
         let fixed = Fixed::new([first, instance("calc", "a", "tcp://c:1"), second]);
-        assert_eq!(events_now(fixed.browse("echo")).await, echoes.map(Event::Up));
+        assert_eq!(
+            events_now(fixed.browse("echo")).await,
+            echoes.map(Event::Up)
+        );
     }
 
     #[tokio::test]
@@ -105,7 +111,10 @@ mod tests {
         let [old, new] = ["tcp://old:1", "tcp://new:1"].map(|e| instance("echo", "a", e));
         let other = instance("echo", "b", "tcp://b:1");
         let fixed = Fixed::new([old, other.clone(), new.clone()]);
-        assert_eq!(events_now(fixed.browse("echo")).await, [Event::Up(new), Event::Up(other)]);
+        assert_eq!(
+            events_now(fixed.browse("echo")).await,
+            [Event::Up(new), Event::Up(other)]
+        );
     }
 
     #[tokio::test]

@@ -91,7 +91,12 @@ impl RawPeer {
         async move {
             let found = reading.await;
             let both = (found.escape_ascii(), octets.escape_ascii());
-            assert!(found == octets, "{caller}: found {}, expected {}", both.0, both.1);
+            assert!(
+                found == octets,
+                "{caller}: found {}, expected {}",
+                both.0,
+                both.1
+            );
         }
     }
 
@@ -108,7 +113,9 @@ impl RawPeer {
             let flags = self.read(1).await[0];
             assert!(flags < 8, "{caller}: reserved flags {flags:#04x}");
             let size = self.read(if flags & LONG == 0 { 1 } else { 8 }).await;
-            let size = size.iter().fold(0, |size, octet| size << 8 | usize::from(*octet));
+            let size = size
+                .iter()
+                .fold(0, |size, octet| size << 8 | usize::from(*octet));
             (flags & !LONG, self.read(size).await)
         }
     }
@@ -192,7 +199,10 @@ pub(crate) fn command(name: &str, data: &[u8]) -> Vec<u8> {
 /// A message of these frames.
 pub(crate) fn message<const N: usize>(frames: [&[u8]; N]) -> Vec<u8> {
     let more = |index| if index + 1 < N { MORE } else { 0 };
-    let encoded = frames.iter().enumerate().map(|(index, body)| frame(more(index), body));
+    let encoded = frames
+        .iter()
+        .enumerate()
+        .map(|(index, body)| frame(more(index), body));
     encoded.collect::<Vec<_>>().concat()
 }
 
@@ -216,5 +226,8 @@ pub(crate) fn long_header(flags: u8, size: u64) -> Vec<u8> {
 
 /// Whether the other side has ended the connection, and with octets of ours unread perhaps.
 fn is_end(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }

@@ -1,7 +1,7 @@
 //! Commands in traffic: served, ignored and counted, or too bad to go on; never a message, never in one.
 
 use privateer::core::{
-    DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket,
+    DisconnectReason, Frame, Message, PeerMisbehaved, PullSocket, PushSocket, SocketOptions,
 };
 
 use crate::support::raw_peer::{
@@ -36,13 +36,15 @@ async fn commands_of_no_use_are_ignored_and_counted() {
         command("UNKNOWN", &vec![0; 128 * 1024 - 8]),
     ];
     for (count, ignored) in (1..).zip(&ignored) {
-        peer.send(&[&message([b"before"]), &ignored[..], &message([b"after"])].concat()).await;
+        peer.send(&[&message([b"before"]), &ignored[..], &message([b"after"])].concat())
+            .await;
         assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("before"));
         assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("after"));
         assert_eq!(pull.stats().commands_ignored, count);
     }
     // A PONG that nobody asked for is no fault, and nothing to count.
-    peer.send(&[command("PONG", b"stray"), message([b"end"])].concat()).await;
+    peer.send(&[command("PONG", b"stray"), message([b"end"])].concat())
+        .await;
     assert_eq!(soon(pull.recv()).await.unwrap(), Message::from("end"));
     assert_eq!(pull.stats().commands_ignored, ignored.len() as u64);
     assert!(peer.hears_nothing());
@@ -80,7 +82,10 @@ async fn a_short_ping_closes_the_connection() {
         peer.send(&command("PING", ttl)).await;
         peer.expect_end().await;
         let fault = PeerMisbehaved::ShortPing;
-        assert_eq!(watch.disconnected().await.1, DisconnectReason::Misbehaved(fault));
+        assert_eq!(
+            watch.disconnected().await.1,
+            DisconnectReason::Misbehaved(fault)
+        );
     }
     assert_eq!(pull.stats().misbehaved, 2);
 }
@@ -97,7 +102,12 @@ async fn a_ping_between_the_frames_of_a_message_does_not_disturb_it() {
         let frames = [frame(MORE, b"first"), frame(MORE, body), frame(0, b"last")];
         let [first, middle, last] = &frames;
         // In one write, and with a pause at each command.
-        peer.send(&[first, &ping, middle, &ping, last].map(|piece| &piece[..]).concat()).await;
+        peer.send(
+            &[first, &ping, middle, &ping, last]
+                .map(|piece| &piece[..])
+                .concat(),
+        )
+        .await;
         peer.expect(&command("PONG", b"now").repeat(2)).await;
         for piece in [first, middle] {
             peer.send(piece).await;
@@ -107,8 +117,12 @@ async fn a_ping_between_the_frames_of_a_message_does_not_disturb_it() {
         peer.send(last).await;
         for _ in 0..2 {
             let message = soon(pull.recv()).await.unwrap();
-            let expected: Message =
-                [Frame::from("first"), Frame::copy_from_slice(body), Frame::from("last")].into();
+            let expected: Message = [
+                Frame::from("first"),
+                Frame::copy_from_slice(body),
+                Frame::from("last"),
+            ]
+            .into();
             assert!(message == expected);
         }
     }
@@ -135,7 +149,31 @@ async fn a_pong_does_not_stand_between_the_frames_of_our_message() {
     }
     let before = seen.split_last().unwrap().1;
     assert_eq!(before.len() % FRAMES, 0, "{seen:?}");
-    assert!(before.chunks(FRAMES).all(|message| message[FRAMES - 1] == 0));
+    assert!(
+        before
+            .chunks(FRAMES)
+            .all(|message| message[FRAMES - 1] == 0)
+    );
+}
+
+/// A PING with no context.
+const PING: &[u8] = b"\x04\x07\x04PING\0\0";
+
+/// Sends PINGs and hears nothing, until no more are taken; returns how many octets of them were.
+///
+/// Meanwhile a good peer's messages are received, so that there is time for more.
+async fn ask_until_stuck(deaf: &RawPeer, good: &mut RawPeer, pull: &PullSocket) -> usize {
+    let pings = PING.repeat(10_000);
+    let (mut sent, mut refused) = (0, 0);
+    while refused < 100 {
+        let written = deaf.try_send(&pings[sent % PING.len()..]);
+        sent += written;
+        refused = if written == 0 { refused + 1 } else { 0 };
+        assert!(sent < 1 << 30, "it is read on and on");
+        good.send(&message([b"good"])).await;
+        soon(pull.recv()).await.unwrap();
+    }
+    sent
 }
 
 /// A peer that asks and does not listen is read no further, and served when it listens again; others are not held up.
@@ -145,20 +183,24 @@ async fn pongs_that_nobody_reads_do_not_pile_up() {
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut deaf = RawPeer::connect_as(&endpoint, "PUSH").await;
     let mut good = RawPeer::connect_as(&endpoint, "PUSH").await;
-    let ping = command("PING", b"\0\0");
-    let pings = ping.repeat(10_000);
-    let (mut sent, mut refused) = (0, 0);
-    while refused < 100 {
-        let written = deaf.try_send(&pings[sent % ping.len()..]);
-        sent += written;
-        refused = if written == 0 { refused + 1 } else { 0 };
-        assert!(sent < 1 << 30, "it is read on and on");
-        good.send(&message([b"good"])).await;
-        soon(pull.recv()).await.unwrap();
-    }
-    let whole = sent / ping.len();
-    let listening = deaf.read(whole * 7);
-    assert!(listening.await == command("PONG", b"").repeat(whole));
-    deaf.send(&ping[sent % ping.len()..]).await;
+    let sent = ask_until_stuck(&deaf, &mut good, &pull).await;
+    let whole = sent / PING.len();
+    assert!(deaf.read(whole * 7).await == command("PONG", b"").repeat(whole));
+    deaf.send(&PING[sent % PING.len()..]).await;
     deaf.expect(&command("PONG", b"")).await;
+}
+
+/// Such a peer is noticed when it goes, also without heartbeats.
+#[tokio::test]
+async fn a_peer_that_does_not_listen_is_missed_when_it_goes() {
+    let options = SocketOptions::new().heartbeat_interval(None);
+    let pull = PullSocket::with_options(options).unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut watch = Watch(pull.monitor());
+    let deaf = RawPeer::connect_as(&endpoint, "PUSH").await;
+    let mut good = RawPeer::connect_as(&endpoint, "PUSH").await;
+    ask_until_stuck(&deaf, &mut good, &pull).await;
+    drop(deaf);
+    watch.disconnected().await;
+    assert_eq!(pull.stats().peers, 1);
 }

@@ -26,18 +26,27 @@ impl Scene {
         if pull.stats().connected == 0 {
             watch.connected().await;
         }
-        Self { pull, endpoint, watch, good }
+        Self {
+            pull,
+            endpoint,
+            watch,
+            good,
+        }
     }
 
     /// Why a peer is closed that says `octets`. What it said before counts; what it says after does not.
     async fn closed_for(&mut self, octets: &[u8]) -> PeerMisbehaved {
         let mut bad = RawPeer::connect_as(&self.endpoint, "PUSH").await;
-        bad.send_anyway(&[&message([b"before"]), octets, &message([b"after"])].concat()).await;
+        bad.send_anyway(&[&message([b"before"]), octets, &message([b"after"])].concat())
+            .await;
         bad.expect_end().await;
         let DisconnectReason::Misbehaved(fault) = self.watch.disconnected().await.1 else {
             panic!("closed for another reason");
         };
-        assert_eq!(soon(self.pull.recv()).await.unwrap(), Message::from("before"));
+        assert_eq!(
+            soon(self.pull.recv()).await.unwrap(),
+            Message::from("before")
+        );
         self.good.send(&message([b"good"])).await;
         assert_eq!(soon(self.pull.recv()).await.unwrap(), Message::from("good"));
         assert!(self.pull.try_recv().is_err());
@@ -99,7 +108,10 @@ async fn a_message_over_the_limits_closes_the_connection() {
 /// Commands have a limit of their own, whatever the limit of messages.
 #[tokio::test]
 async fn a_command_over_its_limit_closes_the_connection() {
-    for options in [limited(1 << 20), SocketOptions::new().max_message_size(None)] {
+    for options in [
+        limited(1 << 20),
+        SocketOptions::new().max_message_size(None),
+    ] {
         let mut scene = Scene::new(options).await;
         for size in [128 * 1024 + 1, i64::MAX as u64, u64::MAX] {
             let fault = scene.closed_for(&long_header(COMMAND, size)).await;
@@ -114,7 +126,13 @@ async fn a_size_of_64_bits_closes_the_connection() {
     let mut scene = Scene::new(SocketOptions::new().max_message_size(None)).await;
     for size in [1 << 63, u64::MAX] {
         let fault = scene.closed_for(&long_header(0, size)).await;
-        assert_eq!(fault, PeerMisbehaved::FrameTooLarge { size, limit: i64::MAX as u64 });
+        assert_eq!(
+            fault,
+            PeerMisbehaved::FrameTooLarge {
+                size,
+                limit: i64::MAX as u64
+            }
+        );
     }
 }
 
@@ -122,13 +140,22 @@ async fn a_size_of_64_bits_closes_the_connection() {
 #[tokio::test]
 async fn a_truncated_command_is_just_the_end() {
     let mut scene = Scene::new(SocketOptions::new()).await;
-    let cut: [&[u8]; 5] = [b"\x04", b"\x04\x05", b"\x04\x05\x04FO", b"\x06\0\0\0", b"\x04\x07\x04PING\0"];
+    let cut: [&[u8]; 5] = [
+        b"\x04",
+        b"\x04\x05",
+        b"\x04\x05\x04FO",
+        b"\x06\0\0\0",
+        b"\x04\x07\x04PING\0",
+    ];
     for octets in cut {
         let mut peer = RawPeer::connect_as(&scene.endpoint, "PUSH").await;
         peer.send(octets).await;
         peer.end().await;
         peer.expect_end().await;
-        assert_eq!(scene.watch.disconnected().await.1, DisconnectReason::ClosedByPeer);
+        assert_eq!(
+            scene.watch.disconnected().await.1,
+            DisconnectReason::ClosedByPeer
+        );
     }
     assert_eq!(scene.pull.stats().misbehaved, 0);
     assert_eq!(scene.pull.stats().commands_ignored, 0);

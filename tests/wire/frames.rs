@@ -34,7 +34,10 @@ async fn frames_of_all_sizes_and_both_headers_are_received() {
         let body = body(size);
         for encode in [frame, long_frame] {
             peer.send(&encode(0, &body)).await;
-            assert!(soon(pull.recv()).await.unwrap() == Message::from(body.clone()), "{size}");
+            assert!(
+                soon(pull.recv()).await.unwrap() == Message::from(body.clone()),
+                "{size}"
+            );
             // As the first and as the last frame of several.
             let several = [encode(MORE, &body), encode(MORE, b"|"), encode(0, &body)].concat();
             peer.send(&several).await;
@@ -91,7 +94,12 @@ async fn a_frame_of_100_mib_crosses() {
 async fn messages_may_come_octet_by_octet() {
     let (pull, endpoint) = bound_pull(SocketOptions::new()).await;
     let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
-    let octets = [message([b"a", b"", b"c"]), long_frame(0, b"long"), message([b""])].concat();
+    let octets = [
+        message([b"a", b"", b"c"]),
+        long_frame(0, b"long"),
+        message([b""]),
+    ]
+    .concat();
     for octet in octets {
         peer.send(&[octet]).await;
     }
@@ -108,7 +116,8 @@ async fn messages_behind_ready_are_received() {
     for count in [1, 2, 100] {
         let mut peer = RawPeer::connect(&endpoint).await;
         let early = message([&body(50), b"end"]).repeat(count);
-        peer.send(&[greeting(), ready("PUSH"), early].concat()).await;
+        peer.send(&[greeting(), ready("PUSH"), early].concat())
+            .await;
         for _ in 0..count {
             assert_eq!(soon(pull.recv()).await.unwrap()[1], "end");
         }
@@ -121,7 +130,10 @@ async fn many_messages_in_one_write_are_received_in_order() {
     let (pull, endpoint) = bound_pull(SocketOptions::new()).await;
     let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
     let numbers = 0..20_000_u32;
-    let octets: Vec<u8> = numbers.clone().flat_map(|n| message([&n.to_be_bytes()])).collect();
+    let octets: Vec<u8> = numbers
+        .clone()
+        .flat_map(|n| message([&n.to_be_bytes()]))
+        .collect();
     let (first, second) = octets.split_at(77_777);
     let sending = async {
         peer.send(first).await;
@@ -141,7 +153,14 @@ async fn half_a_message_is_discarded_with_its_connection() {
     let (pull, endpoint) = bound_pull(SocketOptions::new()).await;
     let mut watch = Watch(pull.monitor());
     let large = frame(MORE, &body(100_000));
-    let halves: [&[u8]; 6] = [b"\x01", b"\x01\x05", b"\x01\x05ha", b"\x01\x04half", b"\x01\x04half\x00", &large];
+    let halves: [&[u8]; 6] = [
+        b"\x01",
+        b"\x01\x05",
+        b"\x01\x05ha",
+        b"\x01\x04half",
+        b"\x01\x04half\x00",
+        &large,
+    ];
     for half in halves {
         let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
         peer.send(half).await;

@@ -1,8 +1,8 @@
 //! Greeting and READY: ours, octet by octet, and theirs, in any shape that is legal.
 
 use privateer::core::{
-    DealerSocket, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, RoutingId,
-    SocketOptions,
+    DealerSocket, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
+    RoutingId, SocketOptions,
 };
 
 use crate::support::raw_peer::{
@@ -19,7 +19,8 @@ async fn our_greeting_is_exactly_this() {
     peer.expect(b"\xFF\0\0\0\0\0\0\0\x01\x7F\x03").await;
     peer.send(&greeting()[..10]).await;
     peer.send(&greeting()[10..11]).await;
-    peer.expect(b"\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").await;
+    peer.expect(b"\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")
+        .await;
     // As-server, and the filler.
     peer.expect(&[0; 32]).await;
     assert!(peer.hears_nothing(), "READY waits for the whole greeting");
@@ -64,7 +65,12 @@ async fn say_in_pieces(peer: &mut RawPeer, style: &str) {
     }
 }
 
-const STYLES: [&str; 4] = ["all at once", "greeting at once", "octet by octet", "as libzmq"];
+const STYLES: [&str; 4] = [
+    "all at once",
+    "greeting at once",
+    "octet by octet",
+    "as libzmq",
+];
 
 /// W02: whatever the pieces, the handshake is complete and the message behind it arrives, with nothing to follow.
 #[tokio::test]
@@ -170,7 +176,10 @@ async fn our_ready_is_libzmqs_for_every_type() {
 async fn our_properties_are_in_ready() {
     let options = SocketOptions::new().property("X-Unit", "m/s").unwrap();
     let ready = ready_of!(PushSocket, options);
-    assert_eq!(ready[2..], *b"\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x06X-Unit\0\0\0\x03m/s");
+    assert_eq!(
+        ready[2..],
+        *b"\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x06X-Unit\0\0\0\x03m/s"
+    );
 }
 
 /// W07: names of properties come in any case; `X-` ones are the application's.
@@ -208,7 +217,11 @@ async fn the_message_limit_does_not_break_a_handshake() {
     let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut peer = RawPeer::connect(&endpoint).await;
     let large = vec![b'x'; 10_000];
-    peer.shake_hands(&ready_with(&[("Socket-Type", b"PUSH"), ("X-Large", &large)])).await;
+    peer.shake_hands(&ready_with(&[
+        ("Socket-Type", b"PUSH"),
+        ("X-Large", &large),
+    ]))
+    .await;
     peer.send(&message([b"1"])).await;
     let (sender, message) = soon(pull.recv_from()).await.unwrap();
     assert_eq!(message[0], "1");

@@ -10,7 +10,7 @@ use crate::support::raw_peer::{RawListener, RawPeer, greeting, message, ready};
 use crate::support::sockets::{Watch, soon, within};
 
 /// Shorter than the default, so that a test can wait for it.
-const LIMIT: Duration = Duration::from_millis(200);
+const LIMIT: Duration = Duration::from_secs(1);
 
 fn impatient() -> SocketOptions {
     SocketOptions::new().handshake_timeout(LIMIT)
@@ -125,7 +125,8 @@ async fn random_octets_are_closed_within_the_limit() {
         let octets: Vec<u8> = (0..random.next()).map(|_| random.next()).collect();
         let begin = [0, 11, 64][number % 3];
         let mut peer = RawPeer::connect(&endpoint).await;
-        peer.send_anyway(&[&greeting()[..begin], &octets].concat()).await;
+        peer.send_anyway(&[&greeting()[..begin], &octets].concat())
+            .await;
         peers.push(peer);
         good.send(&message([&[random.next()]])).await;
         soon(pull.recv()).await.unwrap();
@@ -147,7 +148,9 @@ async fn a_connecting_socket_leaves_a_server_of_another_protocol() {
     let mut watch = Watch(push.monitor());
     push.connect(listener.endpoint()).unwrap();
     let mut server = listener.accept().await;
-    server.send_anyway(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    server
+        .send_anyway(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        .await;
     server.drain().await;
     let failure = HandshakeFailure::Protocol(HandshakeError::NotZmtp);
     assert_eq!(watch.handshake_failed().await, failure);
@@ -162,7 +165,10 @@ struct Random(u64);
 impl Random {
     fn next(&mut self) -> u8 {
         // Knuth's MMIX generator; the upper bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 56) as u8
     }
 }

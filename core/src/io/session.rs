@@ -147,8 +147,27 @@ impl<S: Stream> Session<'_, S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.failed = true;
+            if self.writer.resumes_reading {
+                cx.waker().wake_by_ref();
+            }
         }
+        let timer = if self.has_asked() {
+            self.poll_timer(cx)
+        } else {
+            timer
+        };
         if timer.is_ready() { timer } else { read }
+    }
+
+    /// Whether a PING is written that was not before: while output is blocked, none is outstanding.
+    fn has_asked(&mut self) -> bool {
+        match &mut self.heartbeat {
+            Some(heartbeat) if heartbeat.is_asking() && self.writer.control.is_empty() => {
+                heartbeat.asked(Instant::now());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Pending for good, or the end of the connection.
@@ -159,7 +178,7 @@ impl<S: Stream> Session<'_, S> {
                 self.suspend();
                 return Poll::Pending;
             }
-            if self.writer.control.len() >= CONTROL_MAX {
+            if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
                 self.writer.resumes_reading = true;
                 return Poll::Pending;
             }
@@ -255,6 +274,10 @@ impl<S: Stream> Session<'_, S> {
         let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
             return Poll::Pending;
         };
+        // An answer makes the next PING due before the time at which the peer would have been given up.
+        if timer.deadline() > heartbeat.next() {
+            timer.as_mut().reset(heartbeat.next());
+        }
         while timer.as_mut().poll(cx).is_ready() {
             match heartbeat.due(Instant::now()) {
                 Due::Nothing => {}

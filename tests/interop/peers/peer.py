@@ -12,6 +12,8 @@ import threading
 import zmq
 
 DEADLINE_MS = 20_000
+# After so long nothing more is expected.
+QUIET_MS = 100
 
 
 class Peer:
@@ -49,6 +51,24 @@ class Peer:
         frames = self.socket.recv_multipart(copy=False)
         self.last = frames[-1]
         return [frame.bytes.decode("latin-1") for frame in frames]
+
+    def count(self, messages):
+        return all(self.socket.recv_string() == str(number) for number in range(messages))
+
+    def bodies(self, messages):
+        return [self.body() for _ in range(messages)]
+
+    def rest(self, _):
+        sizes = []
+        while self.poll(QUIET_MS):
+            sizes.append(self.body())
+        return sizes
+
+    def body(self):
+        """The size of a body whose bytes tell their place."""
+        body = self.socket.recv()
+        assert body == (bytes(range(251)) * (len(body) // 251 + 1))[: len(body)]
+        return len(body)
 
     def poll(self, timeout_ms):
         return self.socket.poll(timeout_ms, zmq.POLLIN)

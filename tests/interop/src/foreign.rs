@@ -17,6 +17,10 @@ pub enum Library {
 
 /// A foreign socket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and none moves often"
+)]
 pub enum Foreign {
     /// On a thread.
     Libzmq(Libzmq),
@@ -53,9 +57,6 @@ impl Library {
 
 impl Foreign {
     /// Binds, or connects; returns the endpoint.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn attach(&self, role: Role, endpoint: &str) -> String {
         match (self, role) {
             (Self::Libzmq(socket), Role::Bind) => return socket.bind(endpoint).await,
@@ -65,10 +66,8 @@ impl Foreign {
         }
         endpoint.to_owned()
     }
+
     /// Makes a PUSH socket beside this PULL, and sends there whatever comes, until this is dropped.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn forward(&self, role: Role, endpoint: &str) -> String {
         match (self, role) {
             (Self::Libzmq(socket), role) => socket.forward(role, endpoint).await,
@@ -78,9 +77,6 @@ impl Foreign {
     }
 
     /// Sends `first`, if there is one, and then back whatever comes, until this is dropped.
-    ///
-    /// # Panics
-    /// Panics if the socket is gone.
     pub async fn echo(&self, first: Option<&[&str]>) {
         match self {
             Self::Libzmq(socket) => socket.echo(first).await,

@@ -43,9 +43,6 @@ impl Libzmq {
     }
 
     /// Does something with the socket.
-    ///
-    /// # Panics
-    /// Panics if the job does, or takes longer than [`DEADLINE`].
     #[track_caller]
     pub fn run<T: Send + 'static>(
         &self,
@@ -60,18 +57,12 @@ impl Libzmq {
     }
 
     /// Binds, and returns the resolved endpoint.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn bind(&self, endpoint: &str) -> String {
         let endpoint = endpoint.to_owned();
         self.run(move |socket| bind(socket, &endpoint)).await
     }
 
     /// Connects.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn connect(&self, endpoint: &str) {
         let endpoint = endpoint.to_owned();
         self.run(move |socket| socket.connect(&endpoint))
@@ -80,9 +71,6 @@ impl Libzmq {
     }
 
     /// Sends a message.
-    ///
-    /// # Panics
-    /// Panics if libzmq refuses it, or waits for too long.
     pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
         let frames: Vec<Vec<u8>> = frames
             .into_iter()
@@ -94,17 +82,11 @@ impl Libzmq {
     }
 
     /// The next message, which has to come.
-    ///
-    /// # Panics
-    /// Panics if it does not.
     pub async fn recv(&self) -> Message {
         crate::message(self.run(|socket| socket.recv_multipart(0)).await.unwrap())
     }
 
     /// Makes a PUSH socket beside this PULL, and sends there whatever comes, until this is dropped.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn forward(&self, role: crate::Role, endpoint: &str) -> String {
         let push = socket(&zmq::Context::new(), SocketType::Push);
         let endpoint = match role {
@@ -119,9 +101,6 @@ impl Libzmq {
     }
 
     /// Sends `first`, if there is one, and then back whatever comes, until this is dropped.
-    ///
-    /// # Panics
-    /// Panics if the thread is gone.
     pub async fn echo(&self, first: Option<&[&str]>) {
         if let Some(first) = first {
             self.send(first).await;
@@ -133,15 +112,12 @@ impl Libzmq {
     fn pass(&self, onward: Option<zmq::Socket>) {
         let ended = Arc::clone(&self.ended);
         let job = move |socket: &zmq::Socket| {
+            let target = onward.as_ref().unwrap_or(socket);
             socket.set_rcvtimeo(milliseconds(LOOK)).unwrap();
             while !ended.load(Ordering::Relaxed) {
-                if let Ok(message) = socket.recv_multipart(0) {
-                    onward
-                        .as_ref()
-                        .unwrap_or(socket)
-                        .send_multipart(message, 0)
-                        .unwrap();
-                }
+                let message = socket.recv_multipart(0).ok();
+                let passed = message.map(|message| target.send_multipart(message, 0));
+                passed.transpose().unwrap();
             }
         };
         self.jobs.send(Box::new(job)).unwrap();

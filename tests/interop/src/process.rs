@@ -21,9 +21,6 @@ pub struct Program {
 
 impl Program {
     /// Starts a script of `peers/`.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     #[must_use]
     pub fn start(python: &Python, script: &str, arguments: &[&str]) -> Self {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
@@ -45,9 +42,6 @@ impl Program {
     }
 
     /// The endpoint of a line `listening on ENDPOINT`, which has to be the next.
-    ///
-    /// # Panics
-    /// Panics if it is not.
     pub async fn listening(&mut self) -> String {
         let line = soon(self.line()).await.unwrap();
         line.strip_prefix("listening on ").unwrap().to_owned()
@@ -70,9 +64,6 @@ impl Program {
     }
 
     /// Writes a line to the process.
-    ///
-    /// # Panics
-    /// Panics if the process does not read it.
     pub async fn tell(&mut self, value: &Value) {
         self.stdin
             .write_all(format!("{value}\n").as_bytes())
@@ -81,25 +72,16 @@ impl Program {
     }
 
     /// Kills the process (SIGKILL) and waits until it is gone. What it has printed can still be read.
-    ///
-    /// # Panics
-    /// Panics if the process cannot be killed.
     pub async fn kill(&mut self) {
         soon(self.child.kill()).await.unwrap();
     }
 
     /// Stops the process (SIGSTOP): it does nothing, and its connections stay.
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
     }
 
     /// Lets a stopped process go on (SIGCONT).
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }

@@ -26,17 +26,11 @@ impl Pyzmq {
     }
 
     /// Sets an option by its libzmq name without `ZMQ_`, or by its number.
-    ///
-    /// # Panics
-    /// Panics if pyzmq refuses it.
     pub async fn set(&self, option: &str, value: impl Into<Value>) {
         self.ask(json!({"set": [option, value.into()]})).await;
     }
 
     /// Binds, and returns the resolved endpoint.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn bind(&self, endpoint: &str) -> String {
         self.ask(json!({"bind": endpoint}))
             .await
@@ -46,17 +40,11 @@ impl Pyzmq {
     }
 
     /// Connects.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn connect(&self, endpoint: &str) {
         self.ask(json!({"connect": endpoint})).await;
     }
 
     /// Sends a message of short frames.
-    ///
-    /// # Panics
-    /// Panics if pyzmq refuses it, or waits for too long.
     pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
         let frames: Vec<String> = frames
             .into_iter()
@@ -66,34 +54,37 @@ impl Pyzmq {
     }
 
     /// Answers at once, and then sends `count` copies of a message, waiting for room.
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn flood(&self, frame: &str, count: usize) {
         self.ask(json!({"flood": [frame, count]})).await;
     }
 
     /// The next message, which has to come.
-    ///
-    /// # Panics
-    /// Panics if it does not.
     pub async fn recv(&self) -> Message {
         let frames = self.ask(json!({"recv": null})).await;
         crate::message(frames.as_array().unwrap().iter().map(bytes))
     }
 
+    /// Receives so many messages, and tells whether they are the numbers from 0, in order.
+    pub async fn count(&self, messages: usize) -> bool {
+        self.ask(json!({"count": messages})).await == true
+    }
+
+    /// Receives so many messages of one [`body`](crate::body) each, and returns their sizes.
+    pub async fn bodies(&self, messages: usize) -> Vec<usize> {
+        sizes(&self.ask(json!({"bodies": messages})).await)
+    }
+
+    /// As [`bodies`](Self::bodies), until none comes for a moment.
+    pub async fn rest(&self) -> Vec<usize> {
+        sizes(&self.ask(json!({"rest": null})).await)
+    }
+
     /// Whether no message comes for a moment.
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn has_nothing(&self) -> bool {
-        self.ask(json!({"poll": 100})).await == 0
+        self.ask(json!({"poll": QUIET_MS})).await == 0
     }
 
     /// A property of the connection that the last message came from (`zmq_msg_gets`).
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn property(&self, name: &str) -> Option<String> {
         self.ask(json!({"property": name}))
             .await
@@ -102,33 +93,21 @@ impl Pyzmq {
     }
 
     /// Watches the connections from now on, for [`event`](Self::event).
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn monitor(&self) {
         self.ask(json!({"monitor": null})).await;
     }
 
     /// Waits for the next event of this name; others before it are passed over.
-    ///
-    /// # Panics
-    /// Panics if it does not come.
     pub async fn event(&self, name: &str) {
         self.ask(json!({"event": name})).await;
     }
 
     /// Closes the socket, waiting for nothing.
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn close(&self) {
         self.ask(json!({"close": null})).await;
     }
 
     /// Makes a PUSH socket beside this PULL, to which [`echo`](Self::echo) goes; `role` is `bind` or `connect`.
-    ///
-    /// # Panics
-    /// Panics if that fails.
     pub async fn forward(&self, role: &str, endpoint: &str) -> String {
         self.ask(json!({"forward": [role, endpoint]}))
             .await
@@ -138,9 +117,6 @@ impl Pyzmq {
     }
 
     /// Sends `first`, if there is one, and then back whatever comes, until this is dropped.
-    ///
-    /// # Panics
-    /// Panics if the process is gone.
     pub async fn echo(&self, first: Option<&[&str]>) {
         self.ask(json!({"echo": first})).await;
     }
@@ -158,6 +134,16 @@ impl Pyzmq {
             program.value().await.unwrap()
         })
     }
+}
+
+/// After so long nothing more is expected.
+const QUIET_MS: u32 = 100;
+
+fn sizes(answer: &Value) -> Vec<usize> {
+    let sizes = answer.as_array().unwrap().iter();
+    sizes
+        .map(|size| usize::try_from(size.as_u64().unwrap()).unwrap())
+        .collect()
 }
 
 /// Bytes as the characters of the same numbers, as JSON can carry them.

@@ -15,14 +15,12 @@ pub struct Python(PathBuf);
 impl Python {
     /// The interpreter; the first test of a run that asks makes its environment, if an earlier run has not.
     ///
-    /// None, and a loud line on standard error, if there is no Python or no way to install pyzmq.
-    ///
-    /// # Panics
-    /// Panics instead if the environment variable `CI` is `true`.
+    /// None, and a loud line on standard error, if there is no Python or no way to install pyzmq; where the environment
+    /// variable `CI` is `true`, that fails the test.
     #[must_use]
     pub fn ready() -> Option<Self> {
-        match environment() {
-            Ok(environment) => Some(Self(environment.join("bin").join("python"))),
+        match interpreter() {
+            Ok(interpreter) => Some(Self(interpreter)),
             Err(error) => {
                 skip(&error);
                 None
@@ -35,8 +33,8 @@ impl Python {
     }
 }
 
-/// The virtual environment, made under a lock: tests of several programs may ask at once.
-fn environment() -> io::Result<PathBuf> {
+/// The interpreter of the virtual environment, which is made under a lock: several tests may ask at once.
+fn interpreter() -> io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     // Test programs are target/PROFILE/deps/NAME.
     let target = program.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
@@ -44,24 +42,27 @@ fn environment() -> io::Result<PathBuf> {
     fs::create_dir_all(target.join("tmp"))?;
     let lock = File::create(environment.with_extension("lock"))?;
     lock.lock()?;
-    let installed = environment.join("installed");
-    if fs::read_to_string(&installed).is_ok_and(|what| what == REQUIREMENT) {
-        return Ok(environment);
+    let (interpreter, installed) = (
+        environment.join("bin/python"),
+        environment.join("installed"),
+    );
+    let is_ready = fs::read_to_string(&installed).is_ok_and(|what| what == REQUIREMENT);
+    if !is_ready || !interpreter.exists() {
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment))?;
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            REQUIREMENT,
+        ];
+        run(Command::new(&interpreter).args(pip))?;
+        fs::write(installed, REQUIREMENT)?;
     }
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&environment))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        REQUIREMENT,
-    ];
-    run(Command::new(environment.join("bin").join("python")).args(pip))?;
-    fs::write(installed, REQUIREMENT)?;
-    Ok(environment)
+    Ok(interpreter)
 }
 
 fn run(command: &mut Command) -> io::Result<()> {

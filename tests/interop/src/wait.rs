@@ -1,7 +1,5 @@
 //! Waiting for what is to happen, with a deadline.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::Duration;
 
 use privateer_core::{DisconnectReason, Monitor, Peer, SocketEvent};
@@ -11,9 +9,6 @@ use tokio::time::{sleep, timeout};
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The result of `future`, which has to be there within `limit`.
-///
-/// # Panics
-/// Panics if it is not, and names the caller.
 #[track_caller]
 pub fn within<T>(limit: Duration, future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
@@ -26,18 +21,12 @@ pub fn within<T>(limit: Duration, future: impl Future<Output = T>) -> impl Futur
 }
 
 /// The result of `future`, which has to be there within [`DEADLINE`].
-///
-/// # Panics
-/// Panics if it is not, and names the caller.
 #[track_caller]
 pub fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     within(DEADLINE, future)
 }
 
 /// The first event of which `pick` makes something.
-///
-/// # Panics
-/// Panics if there is none within [`DEADLINE`], and names the caller.
 #[track_caller]
 pub fn event<T>(
     monitor: &mut Monitor,
@@ -53,9 +42,6 @@ pub fn event<T>(
 }
 
 /// The next peer that is connected.
-///
-/// # Panics
-/// Panics if there is none within [`DEADLINE`], and names the caller.
 #[track_caller]
 pub fn connected(monitor: &mut Monitor) -> impl Future<Output = Peer> {
     event(monitor, |event| match event {
@@ -65,9 +51,6 @@ pub fn connected(monitor: &mut Monitor) -> impl Future<Output = Peer> {
 }
 
 /// The next peer whose connection ends, and why.
-///
-/// # Panics
-/// Panics if there is none within [`DEADLINE`], and names the caller.
 #[track_caller]
 pub fn disconnected(monitor: &mut Monitor) -> impl Future<Output = (Peer, DisconnectReason)> {
     event(monitor, |event| match event {
@@ -77,9 +60,6 @@ pub fn disconnected(monitor: &mut Monitor) -> impl Future<Output = (Peer, Discon
 }
 
 /// Waits for what no event tells, a count for example.
-///
-/// # Panics
-/// Panics if it is not so within [`DEADLINE`], and names the caller.
 #[track_caller]
 pub fn until(mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
     soon(async move {
@@ -87,10 +67,4 @@ pub fn until(mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
             sleep(Duration::from_millis(1)).await;
         }
     })
-}
-
-/// Lets a future run that is not ready yet, and tells whether it is now.
-pub async fn is_ready<T>(future: impl Future<Output = T>) -> bool {
-    let mut future = pin!(future);
-    poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }

@@ -24,7 +24,10 @@ async fn our_dealer_hands_out_messages_as_libzmqs_does() {
             connected(&mut monitor).await;
         }
         for number in 0..PEERS * EACH {
-            dealer.send(message(["", &number.to_string()])).await.unwrap();
+            dealer
+                .send(message(["", &number.to_string()]))
+                .await
+                .unwrap();
         }
         let ours = peers.received().await;
 
@@ -69,7 +72,9 @@ async fn our_dealer_receives_from_each_peer_in_turn() {
 /// Q19
 #[tokio::test]
 async fn one_fast_and_nine_slow_senders_get_equal_shares() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let (slow, hwm) = (100, 1000);
     let options = SocketOptions::new().recv_hwm(NonZeroUsize::new(hwm));
     let pull = PullSocket::with_options(options).unwrap();
@@ -78,7 +83,9 @@ async fn one_fast_and_nine_slow_senders_get_equal_shares() {
     for name in 0..10 {
         let sender = Pyzmq::new(&python, SocketType::Push);
         sender.connect(&endpoint).await;
-        sender.flood(&name.to_string(), if name == 0 { 100 * slow } else { slow }).await;
+        sender
+            .flood(&name.to_string(), if name == 0 { 100 * slow } else { slow })
+            .await;
         senders.push(sender);
     }
     until(|| pull.stats().received >= (hwm + 9 * slow) as u64).await;
@@ -89,7 +96,12 @@ async fn one_fast_and_nine_slow_senders_get_equal_shares() {
         *shares.entry(name).or_default() += 1;
     }
     assert_eq!(shares.len(), 10);
-    assert!(shares.values().all(|share| share.abs_diff(slow) <= slow / 5), "{shares:?}");
+    assert!(
+        shares
+            .values()
+            .all(|share| share.abs_diff(slow) <= slow / 5),
+        "{shares:?}"
+    );
 }
 
 /// Bound sockets of libzmq.
@@ -108,21 +120,26 @@ impl Peers {
         Self { sockets, endpoints }
     }
 
-    /// What each has received, in order; a REP answers, so that it may receive again.
+    /// What each has received, in order.
     async fn received(&self) -> Vec<Vec<String>> {
         let mut all = Vec::new();
         for socket in &self.sockets {
-            let mut received = Vec::new();
-            for _ in 0..EACH {
-                let message = socket.recv().await;
-                if message.len() == 1 {
-                    socket.send(&message).await;
-                }
-                let last = message.into_frames().pop().unwrap();
-                received.push(String::from_utf8(last.to_vec()).unwrap());
-            }
-            all.push(received);
+            all.push(received(socket).await);
         }
         all
     }
+}
+
+/// What one has received; a REP answers, so that it may receive again.
+async fn received(socket: &Libzmq) -> Vec<String> {
+    let mut received = Vec::new();
+    for _ in 0..EACH {
+        let message = socket.recv().await;
+        if message.len() == 1 {
+            socket.send(&message).await;
+        }
+        let last = message.into_frames().pop().unwrap();
+        received.push(String::from_utf8(last.to_vec()).unwrap());
+    }
+    received
 }

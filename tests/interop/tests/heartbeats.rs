@@ -9,10 +9,12 @@ use privateer_core::{
 use privateer_interop::{Libzmq, Python, Pyzmq, connected, disconnected, event, message, soon};
 use tokio::time::{Instant, timeout};
 
-/// How often a PING is sent here; a peer that takes three times as long is given up.
+/// How often a PING is sent here.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// How long a connection is watched.
-const WATCH: Duration = Duration::from_secs(1);
+/// How long a peer may take to answer it.
+const TIMEOUT: Duration = Duration::from_millis(600);
+/// How long a connection is watched: a peer that answers nothing is given up before.
+const WATCH: Duration = Duration::from_millis(1200);
 
 fn no_heartbeats() -> SocketOptions {
     SocketOptions::new().heartbeat_interval(None)
@@ -21,7 +23,7 @@ fn no_heartbeats() -> SocketOptions {
 fn heartbeats() -> SocketOptions {
     SocketOptions::new()
         .heartbeat_interval(Some(INTERVAL))
-        .heartbeat_timeout(3 * INTERVAL)
+        .heartbeat_timeout(TIMEOUT)
 }
 
 /// W17, W16: silence, with our heartbeats off and on, over all types.
@@ -68,7 +70,7 @@ async fn libzmq_with_heartbeats_stays_connected_in_traffic() {
             .unwrap();
         connected(&mut monitor).await;
         theirs.echo(None).await;
-        let until = Instant::now() + WATCH / 2;
+        let until = Instant::now() + WATCH;
         while Instant::now() < until {
             let sent = message([vec![1; 100], vec![2; 10_000], vec![3; 100_000]]);
             dealer.send(sent.clone()).await.unwrap();
@@ -134,13 +136,12 @@ async fn a_connecter_that_comes_back_is_a_new_peer() {
 
 async fn with_heartbeats(kind: SocketType) -> Libzmq {
     let socket = Libzmq::new(kind);
-    let interval = i32::try_from(INTERVAL.as_millis()).unwrap();
-    socket
-        .run(move |socket| socket.set_heartbeat_ivl(interval).unwrap())
-        .await;
-    socket
-        .run(move |socket| socket.set_heartbeat_timeout(3 * interval).unwrap())
-        .await;
+    let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap();
+    let prepare = move |socket: &zmq::Socket| {
+        socket.set_heartbeat_ivl(milliseconds(INTERVAL))?;
+        socket.set_heartbeat_timeout(milliseconds(TIMEOUT))
+    };
+    socket.run(prepare).await.unwrap();
     socket
 }
 

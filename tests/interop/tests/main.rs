@@ -5,12 +5,15 @@
     reason = "what is unexpected here fails a test"
 )]
 
+mod endings;
 mod envelopes;
 mod fairness;
 mod handshake;
 mod heartbeats;
+mod marks;
 mod pair;
 mod pipeline;
+mod reconnect;
 mod requests;
 mod routers;
 mod table;

@@ -6,7 +6,9 @@ use privateer_interop::{Python, Pyzmq, connected, disconnected, event, message, 
 /// K16
 #[tokio::test]
 async fn a_second_peer_is_refused_until_the_first_is_gone() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let ours = PairSocket::new().unwrap();
     let mut monitor = ours.monitor();
     let endpoint = ours.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
@@ -29,13 +31,18 @@ async fn a_second_peer_is_refused_until_the_first_is_gone() {
     ours.send("to the second").await.unwrap();
     assert_eq!(second.recv().await, message(["to the second"]));
     second.send(["from the second"]).await;
-    assert_eq!(soon(ours.recv()).await.unwrap(), message(["from the second"]));
+    assert_eq!(
+        soon(ours.recv()).await.unwrap(),
+        message(["from the second"])
+    );
 }
 
 /// K16: libzmq shakes hands with the second and then neither reads its connection nor closes it.
 #[tokio::test]
 async fn a_second_pair_of_ours_takes_nothing_from_the_first() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let theirs = Pyzmq::new(&python, SocketType::Pair);
     let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
     let first = PairSocket::new().unwrap();

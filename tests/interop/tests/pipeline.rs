@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{Message, PushSocket, SocketOptions};
-use privateer_interop::{Program, Python, body, connected, disconnected, message, soon, until};
+use privateer_interop::{
+    Program, Python, body, connected, disconnected, message, soon, until, vacant,
+};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -14,7 +16,9 @@ const MESSAGES: usize = 3000;
 /// K15
 #[tokio::test]
 async fn a_killed_puller_leaves_the_others_whole_messages_in_order() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let push = PushSocket::new().unwrap();
     let mut monitor = push.monitor();
     let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
@@ -44,7 +48,9 @@ async fn a_killed_puller_leaves_the_others_whole_messages_in_order() {
 /// K15: an endpoint that we connect to keeps its messages until its peer is back, and sends none of them twice.
 #[tokio::test]
 async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twice() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let options = SocketOptions::new()
         .send_hwm(NonZeroUsize::new(100))
         .reconnect_interval_max(Duration::from_millis(100));
@@ -53,7 +59,7 @@ async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twi
     let mut readers = Vec::new();
     let mut endpoints = Vec::new();
     for kill_after in [None, Some(MESSAGES / 10)] {
-        let mut puller = Program::start(&python, "pull.py", &["bind", "tcp://127.0.0.1:*"]);
+        let mut puller = Program::start(&python, "pull.py", &["bind", &vacant()]);
         let endpoint = puller.listening().await;
         push.connect(&*endpoint).unwrap();
         connected(&mut monitor).await;
@@ -91,7 +97,9 @@ async fn a_killed_and_restarted_puller_gets_whole_messages_in_order_and_none_twi
 /// K15
 #[tokio::test]
 async fn a_stopped_puller_is_passed_over_and_gets_its_messages_later() {
-    let Some(python) = Python::ready() else { return };
+    let Some(python) = Python::ready() else {
+        return;
+    };
     let options = SocketOptions::new().send_hwm(NonZeroUsize::new(5));
     let push = PushSocket::with_options(options).unwrap();
     let mut monitor = push.monitor();

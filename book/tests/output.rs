@@ -1,0 +1,182 @@
+//! What the pages show as the output of a program is what the program prints.
+//!
+//! A page has a mark, such as `<!-- quickstart output -->`, and below it the output. The two are compared by shape: line
+//! by line, with numbers left out. With `PRIVATEER_BOOK=write` in the environment, the output is written into the
+//! pages instead.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use privateer_book::root;
+
+/// No program here takes longer, if it works at all.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[test]
+fn quickstart_prints_what_the_pages_show() {
+    let output = Program::start("quickstart", &[]).output();
+    compare("../README.md", "quickstart", &output);
+    compare("src/quickstart.md", "quickstart", &output);
+}
+
+#[test]
+fn hello_prints_what_the_introduction_shows() {
+    let mut server = Program::start("hwserver", &["--endpoint", "tcp://127.0.0.1:*"]);
+    let endpoint = server.endpoint();
+    let output = Program::start("hwclient", &["--endpoint", &endpoint]).output();
+    compare("src/introduction.md", "hwclient", &output);
+}
+
+#[test]
+fn majordomo_prints_what_its_chapter_shows() {
+    let mut broker = Program::start("mdbroker", &["--bind", "tcp://127.0.0.1:*"]);
+    let endpoint = broker.endpoint();
+    let _worker = Program::start("mdworker", &["--broker", &endpoint]);
+    let client = [
+        "--broker",
+        &endpoint,
+        "--requests",
+        "1000",
+        "--in-flight",
+        "8",
+    ];
+    let output = Program::start("mdclient", &client).output();
+    compare("src/majordomo.md", "mdclient", &output);
+    // The worker is there, since it has answered.
+    let output = Program::start("mmi", &["--broker", &endpoint, "service", "echo"]).output();
+    compare("src/majordomo.md", "mmi", &output);
+}
+
+/// Compares what a page shows below the mark of a program with what it printed, or writes it there.
+fn compare(page: &str, program: &str, printed: &str) {
+    let path = root().join(page);
+    let text = fs::read_to_string(&path).expect("the page is there");
+    let mark = format!("<!-- {program} output -->\n```text\n");
+    let (before, rest) = text
+        .split_once(&mark)
+        .expect("the page has the mark and a block below it");
+    let (shown, after) = rest.split_once("```").expect("the block has an end");
+    if std::env::var("PRIVATEER_BOOK").is_ok_and(|what| what == "write") {
+        let text = format!("{before}{mark}{printed}```{after}");
+        return fs::write(path, text).expect("the page can be written");
+    }
+    assert_eq!(
+        shape(shown),
+        shape(printed),
+        "{program} printed:\n{printed}"
+    );
+}
+
+/// The text with each number, decimals included, replaced by a letter.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|next: char| next.is_ascii_digit()) {
+        let number = rest[start..].trim_start_matches(|next: char| next.is_ascii_digit());
+        let fraction = number
+            .strip_prefix('.')
+            .filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
+        let after = fraction.map_or(number, |f| {
+            f.trim_start_matches(|c: char| c.is_ascii_digit())
+        });
+        shape.push_str(&rest[..start]);
+        shape.push('N');
+        rest = after;
+    }
+    shape + rest
+}
+
+/// A running program of examples/; killed when dropped.
+struct Program {
+    name: String,
+    process: Child,
+}
+
+impl Program {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(executable(name));
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let process = command.spawn().expect("the program can be started");
+        Self {
+            name: name.to_owned(),
+            process,
+        }
+    }
+
+    /// Where it listens, which it prints first.
+    fn endpoint(&mut self) -> String {
+        let line = self.read(|stdout| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).map(|_| line)
+        });
+        let endpoint = line.trim_end().strip_prefix("listening on ");
+        endpoint.expect("it prints where it listens").to_owned()
+    }
+
+    /// All that it prints until it ends.
+    fn output(mut self) -> String {
+        self.read(|stdout| {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).map(|_| text)
+        })
+    }
+
+    fn read<F>(&mut self, read: F) -> String
+    where
+        F: FnOnce(&mut BufReader<ChildStdout>) -> io::Result<String> + Send + 'static,
+    {
+        let mut stdout = BufReader::new(self.process.stdout.take().expect("it is read once"));
+        let (done, text) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The test may have given up.
+            let _gone = done.send(read(&mut stdout));
+            // Nobody looks at the rest, but a program may not print to a pipe that is closed.
+            io::copy(&mut stdout, &mut io::sink())
+        });
+        let text = text.recv_timeout(DEADLINE);
+        let text = text.unwrap_or_else(|_elapsed| panic!("{} did not print in time", self.name));
+        text.expect("it prints UTF-8")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.process.kill();
+        let _status = self.process.wait();
+    }
+}
+
+/// The program, which `cargo test` at the top builds beside this test; it is built now if that was not done.
+fn executable(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    // Tests are target/PROFILE/deps/NAME.
+    let directory = test
+        .ancestors()
+        .nth(2)
+        .expect("it is in a directory")
+        .join("examples");
+    let executable = directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !executable.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--examples"]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let built = cargo
+            .current_dir(root())
+            .status()
+            .expect("cargo can be started");
+        assert!(built.success(), "the examples cannot be built");
+    }
+    executable
+}
