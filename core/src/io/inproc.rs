@@ -220,11 +220,8 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.
 fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, gone: bool) {
-    let asked = link
-        .ending
-        .reason()
-        .or_else(|| gone.then_some(DisconnectReason::ClosedHere));
-    if let Some(reason) = asked {
+    let gone = || gone.then_some(DisconnectReason::ClosedHere);
+    if let Some(reason) = link.ending.reason().or_else(gone) {
         core.end(link, reason);
     }
 }
