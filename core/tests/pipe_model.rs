@@ -70,8 +70,8 @@ fn check(model: impl Fn() + Clone + Send + Sync + 'static) {
         config.stack_size = 256 * 1024;
         Runner::new(scheduler, config).run(model);
     }
-    run(RandomScheduler::new(3000), model.clone());
-    run(PctScheduler::new(3, 3000), model);
+    run(RandomScheduler::new(2000), model.clone());
+    run(PctScheduler::new(3, 2000), model);
 }
 
 /// What a waiting task is: it sleeps until it is woken, at least once since it looked.
