@@ -66,8 +66,8 @@ enum Role {
 /// The arguments of `calc.add`.
 #[derive(Serialize, Deserialize)]
 struct Add {
-    a: u32,
-    b: u32,
+    a: u64,
+    b: u64,
 }
 
 /// What the client tells at its end.
@@ -130,7 +130,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
         slowest_ms: 0,
     };
     let mut in_flight = JoinSet::new();
-    let mut numbers = 0..calls;
+    let mut numbers = 0..u64::from(calls);
     loop {
         while in_flight.len() < IN_FLIGHT
             && let Some(a) = numbers.next()
@@ -139,7 +139,7 @@ async fn client(broker: Endpoint, calls: u32) -> Result {
             in_flight.spawn(async move {
                 let start = Instant::now();
                 let sum = client.call("calc.add", &Add { a, b: a }).await;
-                (sum.is_ok_and(|sum: u32| sum == a + a), start.elapsed())
+                (sum.is_ok_and(|sum: u64| sum == a + a), start.elapsed())
             });
         }
         let Some(call) = in_flight.join_next().await else {

@@ -34,7 +34,9 @@ pub enum BindError {
         endpoint: Endpoint,
     },
     /// The operating system refused.
-    #[error("cannot listen on {endpoint}")]
+    #[error(
+        "cannot listen on {endpoint}; give an address of this machine (* for all) and a port that you may use"
+    )]
     Io {
         /// The endpoint.
         endpoint: Endpoint,

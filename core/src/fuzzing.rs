@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 
 use crate::zmtp::handshake::{Handshake, Local, Remote};
-use crate::{HandshakeError, SocketType};
+use crate::zmtp::traffic::driver::Driver;
+use crate::{HandshakeError, Message, PeerMisbehaved, SocketType};
 
 /// What a handshake made of its input, to be compared: the peer or the error, what was left, what was said.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,5 +37,73 @@ pub fn handshake<'a>(socket_type: u8, chunks: impl IntoIterator<Item = &'a [u8]>
         result,
         unread,
         output,
+    }
+}
+
+/// What came of octets after the handshake, to be compared.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Received {
+    messages: Vec<Message>,
+    commands: Vec<Vec<u8>>,
+    fault: Option<PeerMisbehaved>,
+}
+
+/// Reads the chunks in turn, the first as if it came with READY; takes at most `room` messages after each, and the
+/// rest at the end.
+pub fn traffic<'a>(
+    max_frame: Option<u64>,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    room: usize,
+) -> Received {
+    let mut chunks = chunks.into_iter();
+    let mut driver = Driver::new(chunks.next().unwrap_or_default(), max_frame);
+    for chunk in chunks {
+        driver.take(room);
+        driver.traffic.release();
+        driver.read(chunk);
+    }
+    driver.take(usize::MAX);
+    Received {
+        messages: driver.messages,
+        commands: driver.commands,
+        fault: driver.fault,
+    }
+}
+
+/// Octets in chunks of lengths that a seed chooses: all of 1 to 16 octets for a seed below 16, varying ones otherwise.
+#[derive(Debug)]
+pub struct Chunks<'a> {
+    unread: &'a [u8],
+    seed: u8,
+    unit: usize,
+}
+
+impl<'a> Chunks<'a> {
+    /// With lengths that are multiples of `unit`.
+    #[must_use]
+    pub const fn new(octets: &'a [u8], seed: u8, unit: usize) -> Self {
+        Self {
+            unread: octets,
+            seed,
+            unit,
+        }
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let len = (usize::from(self.seed % 16) + 1) * self.unit;
+        if self.seed >= 16 {
+            // A full-period generator of octets: what matters is that lengths vary.
+            self.seed = self.seed.wrapping_mul(5).wrapping_add(17);
+        }
+        let (chunk, unread) = self.unread.split_at(len.min(self.unread.len()));
+        self.unread = unread;
+        Some(chunk)
     }
 }

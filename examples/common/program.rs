@@ -123,7 +123,7 @@ fn one_line(error: &clap::Error) -> String {
     let words: Vec<_> = lines
         .filter(|line| !line.is_empty() && !line.starts_with("For more"))
         .collect();
-    let words = words.join(" ");
+    let words = words.join(" ").replace(" tip: ", "; ");
     format!(
         "{}; --help shows what can be given",
         words.trim_start_matches("error: ")

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+pub(crate) mod process;
 pub(crate) mod raw_peer;
 pub(crate) mod relay;
 pub(crate) mod sockets;

@@ -1,9 +1,11 @@
 //! Places to meet, waits with a deadline, and what all socket types have in common.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, TcpListener};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use privateer::core::{
@@ -41,6 +43,19 @@ pub(crate) fn until(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()>
             sleep(Duration::from_millis(1)).await;
         }
     })
+}
+
+/// Polls a future `times` times, lets others run after each, and drops it; its output if it was done before.
+pub(crate) async fn poll_times<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(output) = polled {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// How much more than usual the long tests do: `PRIVATEER_SCALE`, 1 if it is not set.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use privateer::core::{DisconnectReason, PullSocket, SocketOptions};
+use privateer::core::{DisconnectReason, PullSocket, PushSocket, SocketOptions};
 
 use crate::support::raw_peer::{RawPeer, command, greeting, long_header, message, ready};
 use crate::support::sockets::{Watch, soon};
@@ -97,30 +97,57 @@ async fn without_heartbeats_and_to_3_0_peers_no_ping_is_sent() {
     }
 }
 
-/// With nobody receiving, silence says nothing: what waits is not lost to our own timeout (the peer has ended in
-/// order, and everything that it sent is here).
+/// Whoever is not read, since nobody receives, is not given up: its answers are behind what waits.
 #[tokio::test]
-async fn what_waits_to_be_received_is_not_given_up() {
+async fn a_peer_that_is_not_read_is_not_given_up() {
+    const MESSAGES: usize = 600;
     let options = options(INTERVAL).recv_hwm(std::num::NonZeroUsize::new(1));
     let (pull, endpoint) = bound(options).await;
     let mut watch = Watch(pull.monitor());
-    let mut ended = RawPeer::connect_as(&endpoint, "PUSH").await;
-    watch.connected().await;
-    ended.send(&message([b"waits"]).repeat(10)).await;
-    ended.end().await;
+    let mut waiting = RawPeer::connect_as(&endpoint, "PUSH").await;
+    // More than a read buffer, so that reading stops.
+    waiting.send(&message([&[7; 1024]]).repeat(MESSAGES)).await;
+    let waits = watch.connected().await;
     // Others are silent meanwhile, and given up, one after the other.
     for _ in 0..3 {
-        let raw = RawPeer::connect_as(&endpoint, "PUSH").await;
+        let _raw = RawPeer::connect_as(&endpoint, "PUSH").await;
         let silent = watch.connected().await;
         let (lost, reason) = watch.disconnected().await;
         assert_eq!(
             (lost.id(), reason),
             (silent.id(), DisconnectReason::HeartbeatTimeout)
         );
-        drop(raw);
     }
-    for _ in 0..10 {
-        assert_eq!(soon(pull.recv()).await.unwrap()[0], "waits");
+    let peers: Vec<_> = pull.peers().iter().map(privateer::core::Peer::id).collect();
+    assert_eq!(peers, [waits.id()]);
+    waiting.expect(PING).await;
+    for _ in 0..MESSAGES {
+        assert_eq!(soon(pull.recv()).await.unwrap()[0].len(), 1024);
     }
-    assert_eq!(watch.disconnected().await.1, DisconnectReason::ClosedByPeer);
+}
+
+/// Our timeout runs from when the PING was written: a peer that is still busy with what we sent before is not given up.
+#[tokio::test]
+async fn a_peer_that_has_not_got_the_ping_is_not_given_up() {
+    const LARGE: usize = 32 << 20;
+    let push = PushSocket::with_options(options(INTERVAL)).unwrap();
+    let endpoint = push.bind("tcp://127.0.0.1:*").await.unwrap();
+    let mut watch = Watch(push.monitor());
+    let mut busy = RawPeer::connect_as(&endpoint, "PULL").await;
+    let waits = watch.connected().await;
+    // More than the kernel takes, in one message, so that the PING has to wait.
+    soon(push.send(vec![7; LARGE])).await.unwrap();
+    for _ in 0..3 {
+        let _raw = RawPeer::connect_as(&endpoint, "PULL").await;
+        let silent = watch.connected().await;
+        let (lost, reason) = watch.disconnected().await;
+        assert_eq!(
+            (lost.id(), reason),
+            (silent.id(), DisconnectReason::HeartbeatTimeout)
+        );
+    }
+    busy.expect(&long_header(0, LARGE as u64)).await;
+    busy.read(LARGE).await;
+    busy.expect(PING).await;
+    assert_eq!(watch.disconnected().await.0.id(), waits.id());
 }

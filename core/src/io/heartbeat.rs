@@ -21,7 +21,9 @@ pub(crate) struct Heartbeat {
 enum State {
     /// Since then nothing was heard.
     Listening(Instant),
-    /// A PING was given out then, and nothing was heard since.
+    /// A PING is given out and not written yet; looked at then.
+    Asking(Instant),
+    /// A PING was written then, and nothing was heard since.
     Asked(Instant),
     /// Reading has stopped on this side, so silence says nothing.
     Suspended(Instant),
@@ -51,16 +53,33 @@ impl Heartbeat {
 
     /// Reading has stopped until [`heard`](Self::heard).
     pub(crate) const fn suspend(&mut self) {
-        let (State::Listening(at) | State::Asked(at) | State::Suspended(at)) = self.state;
+        let (State::Listening(at) | State::Asking(at) | State::Asked(at) | State::Suspended(at)) =
+            self.state;
         self.state = State::Suspended(at);
+    }
+
+    /// Whether a PING is given out that is not written yet.
+    pub(crate) const fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking(_))
+    }
+
+    /// The last octet of the PING was written: only now can the peer be late.
+    pub(crate) const fn asked(&mut self, now: Instant) {
+        if self.is_asking() {
+            self.state = State::Asked(now);
+        }
     }
 
     /// What is to be done at `now`.
     pub(crate) fn due(&mut self, now: Instant) -> Due {
         match self.state {
             State::Listening(since) if now >= since + self.interval => {
-                self.state = State::Asked(now);
+                self.state = State::Asking(now);
                 Due::Ping
+            }
+            State::Asking(at) if now >= at + self.interval => {
+                self.state = State::Asking(now);
+                Due::Nothing
             }
             State::Asked(at) if now >= at + self.timeout => Due::Dead,
             // Our own PINGs go on, so that the peer sees life.
@@ -75,7 +94,7 @@ impl Heartbeat {
     /// When to ask again.
     pub(crate) fn next(&self) -> Instant {
         match self.state {
-            State::Listening(since) | State::Suspended(since) => since + self.interval,
+            State::Listening(at) | State::Asking(at) | State::Suspended(at) => at + self.interval,
             State::Asked(at) => at + self.timeout,
         }
     }
@@ -96,6 +115,7 @@ mod tests {
         assert_eq!(heartbeat.due(start + INTERVAL / 2), Due::Nothing);
         assert_eq!(heartbeat.next(), start + INTERVAL);
         assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
+        heartbeat.asked(start + INTERVAL);
         assert_eq!(heartbeat.next(), start + INTERVAL + TIMEOUT);
         assert_eq!(heartbeat.due(start + INTERVAL + TIMEOUT), Due::Dead);
     }
@@ -105,8 +125,26 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
         assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
+        heartbeat.asked(start + INTERVAL);
         heartbeat.heard(start + INTERVAL + TIMEOUT / 2);
         assert_eq!(heartbeat.due(start + INTERVAL + TIMEOUT), Due::Nothing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_timeout_runs_from_when_the_ping_was_written() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
+        assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
+        for intervals in 2..5 {
+            assert!(heartbeat.is_asking());
+            assert_eq!(heartbeat.next(), start + INTERVAL * intervals);
+            assert_eq!(heartbeat.due(start + INTERVAL * intervals), Due::Nothing);
+        }
+        let written = start + INTERVAL * 9 / 2;
+        heartbeat.asked(written);
+        assert_eq!(heartbeat.due(written), Due::Nothing);
+        assert_eq!(heartbeat.next(), written + TIMEOUT);
+        assert_eq!(heartbeat.due(written + TIMEOUT), Due::Dead);
     }
 
     #[tokio::test(start_paused = true)]

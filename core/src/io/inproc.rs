@@ -205,12 +205,10 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
             let _first = theirs
                 .partner
                 .set((Arc::downgrade(connector), Arc::downgrade(&ours)));
-            end_if_asked(
-                connector,
-                &ours,
-                !connector.endpoints.lock().has_connected(endpoint),
-            );
-            end_if_asked(binder, &theirs, binder.endpoints.lock().closed);
+            let forgotten = !connector.endpoints.lock().has_connected(endpoint);
+            let closed = binder.endpoints.lock().closed;
+            end_if_asked(connector, &ours, forgotten);
+            end_if_asked(binder, &theirs, closed);
         }
         Err(reason) => {
             for core in [connector, binder] {
@@ -221,12 +219,9 @@ fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: O
 }
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.
-fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, closed: bool) {
-    let asked = link
-        .ending
-        .reason()
-        .or(closed.then_some(DisconnectReason::ClosedHere));
-    if let Some(reason) = asked {
+fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, gone: bool) {
+    let gone = || gone.then_some(DisconnectReason::ClosedHere);
+    if let Some(reason) = link.ending.reason().or_else(gone) {
         core.end(link, reason);
     }
 }

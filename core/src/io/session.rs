@@ -151,7 +151,23 @@ impl<S: Stream> Session<'_, S> {
                 cx.waker().wake_by_ref();
             }
         }
+        let timer = if self.has_asked() {
+            self.poll_timer(cx)
+        } else {
+            timer
+        };
         if timer.is_ready() { timer } else { read }
+    }
+
+    /// Whether a PING is written that was not before: while output is blocked, none is outstanding.
+    fn has_asked(&mut self) -> bool {
+        match &mut self.heartbeat {
+            Some(heartbeat) if heartbeat.is_asking() && self.writer.control.is_empty() => {
+                heartbeat.asked(Instant::now());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Pending for good, or the end of the connection.

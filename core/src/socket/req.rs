@@ -97,7 +97,10 @@ impl ReqSocket {
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing; the message is dropped with it.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let mut message = message.into();
+        let mut message = match self.try_send(message) {
+            Err(error) if error.would_block() => error.into_message(),
+            done => return done,
+        };
         loop {
             let mut peer = std::pin::pin!(self.core.outbox.bell.0.notified());
             peer.as_mut().enable();

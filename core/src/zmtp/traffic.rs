@@ -31,8 +31,10 @@ const MESSAGE_SIZE_FACTOR: u64 = 4;
 const FRAME_MAX: u64 = i64::MAX as u64;
 /// An incomplete body from this size on, in bytes, is read into a buffer of its own.
 const LARGE_BODY: usize = 32 * 1024;
-/// The first reservation for a large body, in bytes; it doubles as octets arrive.
+/// The least reservation for a large body, in bytes.
 const LARGE_FIRST: usize = 256 * 1024;
+/// A large body is given this many times the memory that has arrived of it, so that it seldom moves.
+const LARGE_GROWTH: usize = 8;
 /// The first and the largest reservation of the read buffer, in bytes.
 const READ_FIRST: usize = 8 * 1024;
 /// See [`READ_FIRST`].
@@ -139,9 +141,8 @@ impl Traffic {
         if let Some(large) = &mut self.large {
             let missing = large.len - large.body.len();
             if large.body.capacity() == large.body.len() {
-                large
-                    .body
-                    .reserve(missing.min(large.body.len().max(LARGE_FIRST)));
+                let whole = reservation(large.len, large.body.len());
+                large.body.reserve(whole - large.body.len());
             }
             return (&mut large.body).limit(missing);
         }
@@ -339,7 +340,7 @@ impl Traffic {
     fn begin_large(&mut self, header: Header, len: usize) {
         self.walked += header.len;
         self.set_aside();
-        let mut body = BytesMut::with_capacity(len.min(self.buffer.len().max(LARGE_FIRST)));
+        let mut body = BytesMut::with_capacity(reservation(len, self.buffer.len()));
         body.extend_from_slice(&self.buffer.split());
         self.large = Some(LargeBody {
             body,
@@ -365,6 +366,11 @@ impl Traffic {
             None => true,
         }
     }
+}
+
+/// How much memory a large body of `len` gets of which `arrived` is here; more than is here, if there is more.
+fn reservation(len: usize, arrived: usize) -> usize {
+    len.min(arrived.saturating_mul(LARGE_GROWTH).max(LARGE_FIRST))
 }
 
 /// How many octets the first `messages` whole messages of `octets` take.

@@ -1,0 +1,190 @@
+//! [`Link`]: a TCP proxy whose connections can be delayed, held back and cut.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use privateer::core::Endpoint;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// A link to a server: who connects to it is connected to the server.
+///
+/// The octets of each direction stay in order, whatever happens to the link. What a link that is dead has not passed on
+/// waits in kernels' buffers, as on a cable that is pulled: neither side hears anything, not even that the other closes.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    state: watch::Sender<State>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// How much later octets come out than they went in.
+    delay: Duration,
+    /// Connections up to this one are dead.
+    dead: u64,
+    /// Connections up to this one are reset.
+    cut: u64,
+    /// The number of the last connection.
+    last: u64,
+}
+
+/// Octets that are on the way, and when they come out.
+type OnTheWay = (Instant, Vec<u8>);
+
+/// Pieces of at most 16 KiB that a delay holds in each direction, before the sender has to wait.
+const PIECES: usize = 1024;
+
+impl Link {
+    /// A link to a server at a tcp endpoint, without a delay.
+    ///
+    /// # Panics
+    /// Panics if the endpoint is not tcp, or there is no free port.
+    pub async fn to(server: &Endpoint) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = server.to_string();
+        let server = server.strip_prefix("tcp://").unwrap().parse().unwrap();
+        let state = watch::Sender::new(State {
+            delay: Duration::ZERO,
+            dead: 0,
+            cut: 0,
+            last: 0,
+        });
+        let task = tokio::spawn(accept(listener, server, state.clone()));
+        Self {
+            address,
+            state,
+            task,
+        }
+    }
+
+    /// Where to connect.
+    ///
+    /// # Panics
+    /// Never: the address of a listener is an endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        format!("tcp://{}", self.address).parse().unwrap()
+    }
+
+    /// From now on octets come out this much later than they went in.
+    pub fn delay(&self, delay: Duration) {
+        self.state.send_modify(|state| state.delay = delay);
+    }
+
+    /// All connections that there are pass nothing on any more; new ones do.
+    pub fn black_hole(&self) {
+        self.state.send_modify(|state| state.dead = state.last);
+    }
+
+    /// What is dead lives again, and passes on what waits.
+    pub fn heal(&self) {
+        self.state.send_modify(|state| state.dead = 0);
+    }
+
+    /// Resets all connections that there are; new ones can be made.
+    pub fn cut(&self) {
+        self.state.send_modify(|state| state.cut = state.last);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, state: watch::Sender<State>) {
+    // Dropped with the task, so that no connection outlives the link.
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let mut number = 0;
+        state.send_modify(|state| {
+            state.last += 1;
+            number = state.last;
+        });
+        let state = state.subscribe();
+        connections.spawn(async move {
+            // The server may be away; the client sees its connection end.
+            if let Ok(server) = TcpStream::connect(server).await {
+                carry(client, server, number, state).await;
+            }
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Carries octets both ways until both are done, or the connection is cut.
+async fn carry(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    number: u64,
+    state: watch::Receiver<State>,
+) {
+    for stream in [&client, &server] {
+        stream.set_nodelay(true).unwrap();
+    }
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let both = async {
+        tokio::join!(
+            pass(from_client, to_server, number, state.clone()),
+            pass(from_server, to_client, number, state.clone()),
+        )
+    };
+    let mut cut = state.clone();
+    tokio::select! {
+        ((), ()) = both => return,
+        // The sender of the state lives as long as this task.
+        _ = cut.wait_for(|state| state.cut >= number) => {}
+    }
+    for stream in [&client, &server] {
+        // Now the end of the stream is a reset, and what is on the way is lost.
+        SockRef::from(stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    }
+}
+
+/// Carries octets one way until their end, each piece as late as the link is when it goes in.
+async fn pass(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    number: u64,
+    state: watch::Receiver<State>,
+) {
+    let (put, mut take) = mpsc::channel::<OnTheWay>(PIECES);
+    let delays = state.clone();
+    let reading = async move {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            let due = Instant::now() + delays.borrow().delay;
+            if put.send((due, buffer[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+        // The end comes out as late as octets would.
+        let due = Instant::now() + delays.borrow().delay;
+        let _gone = put.send((due, Vec::new())).await;
+    };
+    let mut alive = state;
+    let writing = async move {
+        while let Some((due, octets)) = take.recv().await {
+            sleep_until(due).await;
+            let lives = alive.wait_for(|state| state.dead < number).await.is_ok();
+            if octets.is_empty() || !lives || to.write_all(&octets).await.is_err() {
+                break;
+            }
+        }
+        // What was written before is delivered: the other side may still read it.
+        let _gone = to.shutdown().await;
+    };
+    tokio::join!(reading, writing);
+}

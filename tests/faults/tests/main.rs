@@ -1,0 +1,19 @@
+//! Majordomo with processes that are killed, stopped and cut off.
+//!
+//! | file | what fails |
+//! |---|---|
+//! | `workers.rs` | a worker is killed, stopped or cut off with a request in hand |
+//! | `brokers.rs` | the broker is killed and comes back, or is stopped |
+//! | `links.rs` | links are slow, cut, or dead |
+//! | `draining.rs` | nothing: processes are asked to end |
+//! | `resources.rs` | clients that ask for what is not there, and that come and go |
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod brokers;
+mod draining;
+mod hub;
+mod links;
+mod load;
+mod resources;
+mod workers;
