@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use privateer_core::{
-    DealerSocket, Linger, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
-    RoutingId, SocketOptions, SocketType,
+    BindError, DealerSocket, Linger, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, RoutingId, SocketOptions, SocketType,
 };
 use privateer_interop::{Python, Pyzmq, connected, disconnected, message, soon, vacant};
 
@@ -148,7 +148,13 @@ async fn their_sockets_come_back_to_ours() {
                     // Its port is free when this returns.
                     assert_eq!(ours.close_with(Linger::Discard).await.unsent, 0);
                     ours = $ours::new().unwrap();
-                    ours.bind(&endpoint).await.unwrap();
+                    // A process that another test starts just now holds the closed listener until it runs its program.
+                    let again = async {
+                        while let Err(BindError::InUse { .. }) = ours.bind(&endpoint).await {
+                            tokio::task::yield_now().await;
+                        }
+                    };
+                    soon(again).await;
                 }
             }
         };
