@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use privateer::core::SocketOptions;
 use privateer::majordomo::broker::{BrokerOptions, ServiceOptions};
@@ -32,7 +33,7 @@ fn socket_options_are_as_documented() {
         .replacen(" bytes: ", " send_byte_budget: ", 1)
         .replacen(" bytes: ", " recv_byte_budget: ", 1)
         .replace(" properties: ", " property: ");
-    check("SocketOptions", "core/src/options.rs", &value);
+    check("SocketOptions", "core/src/options", &value);
 }
 
 #[test]
@@ -78,10 +79,11 @@ fn client_options_are_as_documented() {
 }
 
 /// Compares the table of a type with the documentation of its setters, and both with `value`, its default printed.
+/// `file` may be a folder of files.
 fn check(name: &str, file: &str, value: &str) {
     /// Their values are handles, which have no text.
     const HANDLES: [&str; 2] = ["context", "runtime"];
-    let source = fs::read_to_string(root().join("..").join(file)).expect("the source is there");
+    let source = source(&root().join("..").join(file));
     let documented = documented(&source, name);
     let listed = listed(include_str!("../src/defaults.md"), name);
     let names = |options: &Options| options.keys().cloned().collect::<Vec<_>>();
@@ -106,12 +108,23 @@ fn check(name: &str, file: &str, value: &str) {
     }
 }
 
-/// The setters of `impl name` whose documentation tells a default.
+/// The text of a file, or of all files of a folder.
+fn source(path: &Path) -> String {
+    if path.is_file() {
+        return fs::read_to_string(path).expect("the source is there");
+    }
+    let files = fs::read_dir(path).expect("the sources are there");
+    let paths = files.map(|file| file.expect("it can be read").path());
+    paths.map(|path| source(&path)).collect()
+}
+
+/// The setters of each `impl name` whose documentation tells a default.
 fn documented(source: &str, name: &str) -> Options {
-    let start = source
-        .find(&format!("\nimpl {name} {{"))
-        .expect("the type has methods");
-    let body = source[start..].split("\n}\n").next().unwrap_or_default();
+    let start = format!("\nimpl {name} {{");
+    let impls = source.split(&start).skip(1);
+    let body: String = impls
+        .filter_map(|rest| rest.split("\n}\n").next())
+        .collect();
     let mut options = Options::new();
     let mut items: Vec<String> = Vec::new();
     for line in body.lines().map(str::trim) {

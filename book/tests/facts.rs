@@ -34,19 +34,19 @@ const NAMED: [[&str; 4]; 14] = [
         "four times that |",
     ],
     [
-        "core/src/options.rs",
+        "core/src/options/mod.rs",
         "64 * 1024 * 1024",
         "core/README.md",
         "| 64 MiB, by option;",
     ],
     [
-        "core/src/options.rs",
+        "core/src/options/metadata.rs",
         "PROPERTY_MAX: usize = 16 * 1024;",
         "core/README.md",
         "all together | 16 KiB |",
     ],
     [
-        "core/src/options.rs",
+        "core/src/options/mod.rs",
         "NonZeroUsize::new(1000)",
         "core/README.md",
         "| 1,000 each, by option |",

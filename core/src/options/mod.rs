@@ -1,0 +1,127 @@
+//! [`SocketOptions`]: each option once, with unit, default, range and libzmq's name.
+
+mod connecting;
+mod heartbeat;
+mod metadata;
+mod queues;
+mod routing;
+
+pub use metadata::InvalidProperty;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+
+use crate::context::Context;
+use crate::message::Message;
+use crate::pipe::Limits;
+use crate::routing_id::RoutingId;
+
+/// How a socket behaves. Fixed when the socket is made.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use privateer_core::{Linger, SocketOptions};
+///
+/// let options = SocketOptions::new()
+///     .send_hwm(std::num::NonZeroUsize::new(10))
+///     .linger(Linger::For(Duration::from_millis(500)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    pub(crate) send: Limits,
+    pub(crate) recv: Limits,
+    pub(crate) linger: Linger,
+    pub(crate) reconnect_interval: Duration,
+    pub(crate) reconnect_interval_max: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) heartbeat_interval: Option<Duration>,
+    pub(crate) heartbeat_timeout: Duration,
+    pub(crate) max_message_size: Option<NonZeroU64>,
+    pub(crate) immediate: bool,
+    pub(crate) routing_id: Option<RoutingId>,
+    pub(crate) hello_message: Option<Message>,
+    pub(crate) properties: Vec<(String, Bytes)>,
+    pub(crate) backlog: u32,
+    pub(crate) router_mandatory: bool,
+    pub(crate) router_handover: bool,
+    pub(crate) req_lockstep: bool,
+    pub(crate) inproc_reattach: bool,
+    pub(crate) context: Context,
+    pub(crate) runtime: Option<Handle>,
+}
+
+/// How long unsent messages survive `close` and `disconnect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// They are discarded at once.
+    Discard,
+    /// They may still go out for this long.
+    For(Duration),
+    /// Until they are sent, however long that takes.
+    Forever,
+}
+
+const DEFAULT_HWM: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+const DEFAULT_MAX_MESSAGE_SIZE: NonZeroU64 = NonZeroU64::new(64 * 1024 * 1024).unwrap();
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        let limits = Limits {
+            messages: Some(DEFAULT_HWM),
+            bytes: None,
+        };
+        Self {
+            send: limits,
+            recv: limits,
+            linger: Linger::For(Duration::from_secs(1)),
+            reconnect_interval: Duration::from_millis(100),
+            reconnect_interval_max: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(30),
+            heartbeat_interval: Some(Duration::from_secs(30)),
+            heartbeat_timeout: Duration::from_secs(10),
+            max_message_size: Some(DEFAULT_MAX_MESSAGE_SIZE),
+            immediate: false,
+            routing_id: None,
+            hello_message: None,
+            properties: Vec::new(),
+            backlog: 100,
+            router_mandatory: true,
+            router_handover: false,
+            req_lockstep: false,
+            inproc_reattach: false,
+            context: Context::global(),
+            runtime: None,
+        }
+    }
+}
+
+impl SocketOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name space of inproc and memory endpoints.
+    /// - Default: one that all sockets of the process share
+    #[must_use]
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = context.clone();
+        self
+    }
+
+    /// The Tokio runtime that runs the socket's connections.
+    /// - Default: the one at hand where the socket is made
+    /// - libzmq: in place of `ZMQ_IO_THREADS` and `ZMQ_AFFINITY`
+    #[must_use]
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+}

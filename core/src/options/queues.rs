@@ -1,0 +1,90 @@
+//! [`SocketOptions`] of queues: how much may wait, how large it may be, and for how long.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use super::{Linger, SocketOptions};
+
+impl SocketOptions {
+    /// How many messages may wait for one peer before the socket is mute for it.
+    /// - Unit: messages per peer; a multipart message counts as one
+    /// - Default: 1000
+    /// - Range: 1 and up; `None` for no limit
+    /// - Applies to: every socket that sends
+    /// - libzmq: `ZMQ_SNDHWM`
+    #[must_use]
+    pub const fn send_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
+        self.send.messages = messages;
+        self
+    }
+
+    /// How many messages from one peer may wait to be received before its connection is not read any more.
+    /// - Unit: messages per peer; up to one read buffer (256 KiB) may wait beside them
+    /// - Default: 1000
+    /// - Range: 1 and up; `None` for no limit
+    /// - Applies to: every socket that receives
+    /// - libzmq: `ZMQ_RCVHWM`
+    #[must_use]
+    pub const fn recv_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
+        self.recv.messages = messages;
+        self
+    }
+
+    /// How many bytes may wait for one peer before the socket is mute for it, beside the high-water mark.
+    /// - Unit: bytes of encoded frames per peer; one message may pass it
+    /// - Default: `None`, no limit
+    /// - Range: 1 and up
+    /// - Applies to: every socket that sends
+    /// - libzmq: none
+    #[must_use]
+    pub const fn send_byte_budget(mut self, bytes: Option<NonZeroUsize>) -> Self {
+        self.send.bytes = bytes;
+        self
+    }
+
+    /// How many bytes from one peer may wait to be received, beside the high-water mark.
+    /// - Unit: bytes of encoded frames per peer; what was read at once (at most 256 KiB, or one message) may pass it
+    /// - Default: `None`, no limit
+    /// - Range: 1 and up
+    /// - Applies to: every socket that receives
+    /// - libzmq: none
+    #[must_use]
+    pub const fn recv_byte_budget(mut self, bytes: Option<NonZeroUsize>) -> Self {
+        self.recv.bytes = bytes;
+        self
+    }
+
+    /// The largest frame that is received; a peer that sends a larger one is disconnected.
+    ///
+    /// All frames of a message together may have four times as much.
+    /// - Unit: bytes of a frame's body
+    /// - Default: 64 MiB
+    /// - Range: 1 and up; `None` for no limit
+    /// - Applies to: tcp and ipc
+    /// - libzmq: `ZMQ_MAXMSGSIZE`
+    #[must_use]
+    pub const fn max_message_size(mut self, bytes: Option<NonZeroU64>) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    /// Gives messages to established connections only: nothing waits for a peer that is not there yet, and what waits
+    /// for a connection is lost with it.
+    /// - Default: off
+    /// - Applies to: PUSH, DEALER, PAIR; the others always work so
+    /// - libzmq: `ZMQ_IMMEDIATE`
+    #[must_use]
+    pub const fn immediate(mut self) -> Self {
+        self.immediate = true;
+        self
+    }
+
+    /// How long unsent messages survive `close`, `disconnect`, and the drop of the socket.
+    /// - Default: one second; libzmq's is for ever, which makes programs hang that have nobody to send to
+    /// - Applies to: all sockets
+    /// - libzmq: `ZMQ_LINGER`
+    #[must_use]
+    pub const fn linger(mut self, linger: Linger) -> Self {
+        self.linger = linger;
+        self
+    }
+}
