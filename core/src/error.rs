@@ -43,6 +43,14 @@ pub enum BindError {
         /// What it said.
         source: io::Error,
     },
+    /// What is to be adopted is no listener, or one whose address no endpoint can have.
+    #[error(
+        "the listener cannot be adopted; let it listen, at an address or at a path of UTF-8, before it is handed over"
+    )]
+    Listener {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The socket is closed.
     #[error("the socket is closed")]
     Closed,

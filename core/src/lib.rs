@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopted;
 #[cfg(test)]
 mod arbitrary;
 mod context;
@@ -28,6 +29,7 @@ mod socket_type;
 mod sync;
 mod zmtp;
 
+pub use adopted::StdListener;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{
@@ -38,7 +40,7 @@ pub use frame::Frame;
 pub use message::Message;
 pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
 pub use network::Network;
-pub use options::{InvalidProperty, Linger, SocketOptions};
+pub use options::{InvalidProperty, Linger, SocketOptions, TcpKeepalive};
 pub use peer::{Direction, Peer, PeerId};
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{

@@ -1,6 +1,7 @@
 //! Places to meet, waits with a deadline, and what all socket types have in common.
 
 use std::future::{Future, poll_fn};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::panic::Location;
 use std::pin::pin;
@@ -64,6 +65,26 @@ pub(crate) fn scale() -> usize {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1)
+}
+
+/// Tells what is not tested here, on the standard error that the test harness does not capture.
+pub(crate) fn skip(what: &str) {
+    // Where standard error is closed, nobody reads it.
+    let _closed = writeln!(std::io::stderr(), "NOT TESTED: {what}");
+}
+
+/// Whether this machine has IPv6, at least for itself. If not, it has to be switched off: elsewhere that is a failure
+/// with `CI=true`.
+pub(crate) fn has_ipv6() -> bool {
+    let Err(error) = TcpListener::bind("[::1]:0") else {
+        return true;
+    };
+    let switch = std::fs::read_to_string("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    let is_off = cfg!(target_os = "linux") && switch.map_or(true, |switch| switch.trim() == "1");
+    let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(is_off || !is_ci, "there is no IPv6: {error}");
+    skip(&format!("IPv6, which this machine does not have: {error}"));
+    false
 }
 
 /// How two sockets meet.

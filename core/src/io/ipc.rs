@@ -3,14 +3,17 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::kernel::check_listening;
 use super::transport::{Dialer, Listener, Stream};
 use crate::endpoint::{Endpoint, IpcAddress};
+use crate::options::KernelOptions;
 
 impl Stream for UnixStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -24,6 +27,7 @@ pub(crate) struct IpcListener {
     _file: Option<SocketFile>,
     listener: UnixListener,
     endpoint: Endpoint,
+    kernel: KernelOptions,
 }
 
 impl IpcListener {
@@ -31,14 +35,17 @@ impl IpcListener {
     ///
     /// A socket that somebody listens on is in use; one that nobody listens on is replaced; any other file is left
     /// alone. libzmq removes whatever stands there.
-    pub(crate) fn bind(address: &IpcAddress, backlog: u32) -> io::Result<Self> {
+    pub(crate) fn bind(
+        address: &IpcAddress,
+        backlog: u32,
+        kernel: KernelOptions,
+    ) -> io::Result<Self> {
         let (path, directory) = match address {
             IpcAddress::Abstract(name) => {
-                let endpoint = Endpoint::ipc(address.clone());
-                let listener = listen(&format!("\0{name}"), backlog)?;
                 return Ok(Self {
-                    listener,
-                    endpoint,
+                    listener: listen(&format!("\0{name}"), backlog)?,
+                    endpoint: Endpoint::ipc(address.clone()),
+                    kernel,
                     _file: None,
                 });
             }
@@ -56,7 +63,29 @@ impl IpcListener {
         Ok(Self {
             listener,
             endpoint,
+            kernel,
             _file: Some(file),
+        })
+    }
+
+    /// Goes on with a listener that was made elsewhere; its file stays.
+    pub(crate) fn adopt(listener: StdUnixListener, kernel: KernelOptions) -> io::Result<Self> {
+        check_listening(&SockRef::from(&listener))?;
+        listener.set_nonblocking(true)?;
+        let address = SockRef::from(&listener).local_addr()?;
+        let path = address.as_pathname().and_then(Path::to_str);
+        let name = address.as_abstract_namespace();
+        let name = name.and_then(|name| str::from_utf8(name).ok());
+        let address = match (path, name) {
+            (Some(path), _) => IpcAddress::Path(path.into()),
+            (None, Some(name)) => IpcAddress::Abstract(name.into()),
+            (None, None) => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        Ok(Self {
+            listener: UnixListener::from_std(listener)?,
+            endpoint: Endpoint::ipc(address),
+            kernel,
+            _file: None,
         })
     }
 }
@@ -133,6 +162,7 @@ impl Listener for IpcListener {
 
     async fn accept(&self) -> io::Result<(UnixStream, Option<String>)> {
         let (stream, _unnamed) = self.listener.accept().await?;
+        self.kernel.set_buffers(&SockRef::from(&stream))?;
         Ok((stream, None))
     }
 
@@ -141,16 +171,54 @@ impl Listener for IpcListener {
     }
 }
 
-impl Dialer for IpcAddress {
+/// Connects to an ipc endpoint.
+pub(crate) struct IpcDialer {
+    pub(crate) address: IpcAddress,
+    pub(crate) kernel: KernelOptions,
+}
+
+impl Dialer for IpcDialer {
     type Stream = UnixStream;
 
     async fn dial(&self) -> io::Result<(UnixStream, Option<String>)> {
-        let stream = match self {
-            Self::Path(path) => UnixStream::connect(&**path).await?,
-            Self::Abstract(name) => UnixStream::connect(format!("\0{name}")).await?,
+        let stream = match &self.address {
+            IpcAddress::Path(path) => UnixStream::connect(&**path).await?,
+            IpcAddress::Abstract(name) => UnixStream::connect(format!("\0{name}")).await?,
             // Refused when the socket was told to connect.
-            Self::Wildcard => return Err(io::ErrorKind::InvalidInput.into()),
+            IpcAddress::Wildcard => return Err(io::ErrorKind::InvalidInput.into()),
         };
+        self.kernel.set_buffers(&SockRef::from(&stream))?;
         Ok((stream, None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::endpoint::Address;
+    use crate::options::SocketOptions;
+
+    /// Linux doubles what it is given, for its own records.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn kernel_buffers_are_as_the_options_say() {
+        let options = SocketOptions::new()
+            .send_buffer_size(NonZeroUsize::new(30_000))
+            .recv_buffer_size(NonZeroUsize::new(20_000));
+        let kernel = options.kernel;
+        let listener = IpcListener::bind(&IpcAddress::Wildcard, 100, kernel).unwrap();
+        let Address::Ipc(address) = listener.endpoint().address().clone() else {
+            panic!("it is not ipc");
+        };
+        let dialer = IpcDialer { address, kernel };
+        let both = tokio::try_join!(listener.accept(), dialer.dial());
+        let ((accepted, _), (connected, _)) = both.unwrap();
+        for stream in [accepted, connected] {
+            let socket = SockRef::from(&stream);
+            assert_eq!(socket.send_buffer_size().unwrap(), 60_000);
+            assert_eq!(socket.recv_buffer_size().unwrap(), 40_000);
+        }
     }
 }

@@ -15,8 +15,10 @@ pub(crate) mod heartbeat;
 pub(crate) mod inproc;
 #[cfg(unix)]
 pub(crate) mod ipc;
+mod kernel;
 pub(crate) mod listener;
 pub(crate) mod memory;
+mod resolve;
 pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod transport;

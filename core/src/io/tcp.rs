@@ -1,13 +1,18 @@
 //! tcp: `tcp://host:port`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
 
+use super::kernel::check_listening;
+use super::resolve::{canonical, resolve, source_for};
 use super::transport::{Dialer, Listener, Stream};
-use crate::endpoint::{Endpoint, Host, HostPort, TcpAddress};
+use crate::endpoint::{Endpoint, HostPort, TcpAddress};
+use crate::options::KernelOptions;
 
 impl Stream for TcpStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -19,17 +24,153 @@ impl Stream for TcpStream {
 pub(crate) struct TcpListener {
     listener: tokio::net::TcpListener,
     endpoint: Endpoint,
+    kernel: KernelOptions,
 }
 
 impl TcpListener {
-    /// Listens on the first address of `address` that can be had.
-    pub(crate) async fn bind(address: &HostPort, backlog: u32) -> io::Result<Self> {
+    /// Listens on the first address of `address` that this machine has.
+    pub(crate) async fn bind(
+        address: &HostPort,
+        backlog: u32,
+        kernel: KernelOptions,
+    ) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in resolve(address).await? {
-            match listen(address, backlog) {
-                Ok(listener) => {
-                    let endpoint = Endpoint::tcp(listener.local_addr()?);
-                    return Ok(Self { listener, endpoint });
+        for address in resolve(address, kernel.ipv6).await? {
+            match listen(address, backlog, &kernel) {
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = error,
+                listening => return Self::new(listening?, kernel),
+            }
+        }
+        Err(last)
+    }
+
+    /// Goes on with a listener that was made elsewhere.
+    pub(crate) fn adopt(
+        listener: std::net::TcpListener,
+        kernel: KernelOptions,
+    ) -> io::Result<Self> {
+        let socket = SockRef::from(&listener);
+        check_listening(&socket)?;
+        kernel.prepare_tcp(&socket, listener.local_addr()?.is_ipv6())?;
+        listener.set_nonblocking(true)?;
+        Self::new(tokio::net::TcpListener::from_std(listener)?, kernel)
+    }
+
+    fn new(listener: tokio::net::TcpListener, kernel: KernelOptions) -> io::Result<Self> {
+        let endpoint = Endpoint::tcp(listener.local_addr()?);
+        Ok(Self {
+            listener,
+            endpoint,
+            kernel,
+        })
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    backlog: u32,
+    kernel: &KernelOptions,
+) -> io::Result<tokio::net::TcpListener> {
+    let socket = socket_for(address, kernel)?;
+    // A restarted server must not wait until the kernel forgets its old connections.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
+}
+
+fn socket_for(address: SocketAddr, kernel: &KernelOptions) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        let socket = TcpSocket::new_v6()?;
+        // Some systems have it the other way.
+        SockRef::from(&socket).set_only_v6(false)?;
+        socket
+    };
+    kernel.prepare_tcp(&SockRef::from(&socket), address.is_ipv6())?;
+    Ok(socket)
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Option<String>)> {
+        let (stream, remote) = self.listener.accept().await?;
+        self.kernel
+            .tune_tcp(&SockRef::from(&stream), remote.is_ipv6())?;
+        Ok((stream, Some(canonical(remote).to_string())))
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+/// Connects to a tcp endpoint.
+pub(crate) struct TcpDialer {
+    address: TcpAddress,
+    kernel: KernelOptions,
+    /// Which of the target's addresses to begin with: the last that was good, or the one after the last that was not.
+    next: AtomicUsize,
+}
+
+impl TcpDialer {
+    pub(crate) const fn new(address: TcpAddress, kernel: KernelOptions) -> Self {
+        Self {
+            address,
+            kernel,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    async fn connect(
+        &self,
+        source: Option<SocketAddr>,
+        target: SocketAddr,
+    ) -> io::Result<TcpStream> {
+        let socket = socket_for(target, &self.kernel)?;
+        if let Some(source) = source {
+            socket.set_reuseaddr(true)?;
+            socket.bind(source)?;
+        }
+        let stream = socket.connect(target).await?;
+        // A port of the range for clients can be connected to itself while its server is away.
+        if stream.local_addr()? == stream.peer_addr()? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        self.kernel
+            .tune_tcp(&SockRef::from(&stream), target.is_ipv6())?;
+        Ok(stream)
+    }
+}
+
+impl Dialer for TcpDialer {
+    type Stream = TcpStream;
+
+    /// Tries the target's addresses in turn. An address that does not answer takes all the time that a try has; the
+    /// next try begins with the one after.
+    async fn dial(&self) -> io::Result<(TcpStream, Option<String>)> {
+        let ipv6 = self.kernel.ipv6;
+        let sources = match &self.address.source {
+            Some(source) => Some(resolve(source, ipv6).await?),
+            None => None,
+        };
+        let targets = resolve(&self.address.target, ipv6).await?;
+        let first = self.next.load(Ordering::Relaxed);
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for step in 0..targets.len() {
+            let index = (first + step) % targets.len();
+            let target = targets[index];
+            let source = sources.as_ref().map(|sources| source_for(sources, target));
+            if source == Some(None) {
+                continue;
+            }
+            self.next.store(index + 1, Ordering::Relaxed);
+            match self.connect(source.flatten(), target).await {
+                Ok(stream) => {
+                    self.next.store(index, Ordering::Relaxed);
+                    return Ok((stream, Some(target.to_string())));
                 }
                 Err(error) => last = error,
             }
@@ -38,116 +179,5 @@ impl TcpListener {
     }
 }
 
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<tokio::net::TcpListener> {
-    let socket = socket_for(address)?;
-    // A restarted server must not wait until the kernel forgets its old connections.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
-}
-
-fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
-    if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }
-}
-
-impl Listener for TcpListener {
-    type Stream = TcpStream;
-
-    async fn accept(&self) -> io::Result<(TcpStream, Option<String>)> {
-        let (stream, remote) = self.listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, Some(remote.to_string())))
-    }
-
-    fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-}
-
-impl Dialer for TcpAddress {
-    type Stream = TcpStream;
-
-    async fn dial(&self) -> io::Result<(TcpStream, Option<String>)> {
-        let sources = match &self.source {
-            Some(source) => resolve(source).await?,
-            None => Vec::new(),
-        };
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for target in resolve(&self.target).await? {
-            let source = sources
-                .iter()
-                .find(|source| source.is_ipv4() == target.is_ipv4());
-            match connect(source, target).await {
-                Ok(stream) => return Ok((stream, Some(target.to_string()))),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
-
-async fn connect(source: Option<&SocketAddr>, target: SocketAddr) -> io::Result<TcpStream> {
-    let socket = socket_for(target)?;
-    if let Some(source) = source {
-        socket.set_reuseaddr(true)?;
-        socket.bind(*source)?;
-    }
-    let stream = socket.connect(target).await?;
-    // A port of the range for clients can be connected to itself while its server is away.
-    if stream.local_addr()? == stream.peer_addr()? {
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// All addresses that a host stands for: its own, an interface's, or what the resolver says now.
-async fn resolve(address: &HostPort) -> io::Result<Vec<SocketAddr>> {
-    let port = address.port;
-    match &address.host {
-        Host::Wildcard => Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]),
-        Host::Ip(ip) => Ok(vec![(*ip, port).into()]),
-        Host::Scoped { ip, scope } => {
-            let index = match scope.parse() {
-                Ok(index) => index,
-                Err(_name) => interface_index(scope)?,
-            };
-            Ok(vec![SocketAddrV6::new(*ip, port, 0, index).into()])
-        }
-        Host::Name(name) => {
-            let interface = interface_addresses(name)?;
-            if !interface.is_empty() {
-                return Ok(interface.into_iter().map(|ip| (ip, port).into()).collect());
-            }
-            let mut found: Vec<SocketAddr> = lookup_host((&**name, port)).await?.collect();
-            // As libzmq does unless told otherwise: a name stands for its IPv4 addresses first.
-            found.sort_by_key(SocketAddr::is_ipv6);
-            Ok(found)
-        }
-    }
-}
-
-fn interface_addresses(name: &str) -> io::Result<Vec<IpAddr>> {
-    let all = if_addrs::get_if_addrs()?;
-    let mut found: Vec<IpAddr> = all
-        .iter()
-        .filter(|interface| interface.name == name)
-        .map(if_addrs::Interface::ip)
-        .collect();
-    found.sort_by_key(IpAddr::is_ipv6);
-    Ok(found)
-}
-
-fn interface_index(name: &str) -> io::Result<u32> {
-    let all = if_addrs::get_if_addrs()?;
-    let index = all
-        .iter()
-        .find(|interface| interface.name == name)
-        .and_then(|interface| interface.index);
-    index.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-}
+#[cfg(test)]
+mod tests;

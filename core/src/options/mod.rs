@@ -2,10 +2,13 @@
 
 mod connecting;
 mod heartbeat;
+mod kernel;
 mod metadata;
 mod queues;
 mod routing;
 
+pub(crate) use kernel::KernelOptions;
+pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -47,6 +50,7 @@ pub struct SocketOptions {
     pub(crate) hello_message: Option<Message>,
     pub(crate) properties: Vec<(String, Bytes)>,
     pub(crate) backlog: u32,
+    pub(crate) kernel: KernelOptions,
     pub(crate) router_mandatory: bool,
     pub(crate) router_handover: bool,
     pub(crate) req_lockstep: bool,
@@ -91,6 +95,7 @@ impl Default for SocketOptions {
             hello_message: None,
             properties: Vec::new(),
             backlog: 100,
+            kernel: KernelOptions::default(),
             router_mandatory: true,
             router_handover: false,
             req_lockstep: false,

@@ -8,13 +8,14 @@ use tokio::task::JoinHandle;
 
 use super::close::{drain, unsent};
 use super::core::{Core, Phase};
+use crate::adopted::StdListener;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
 use crate::io::connecter::Connecter;
 #[cfg(unix)]
-use crate::io::ipc::IpcListener;
+use crate::io::ipc::{IpcDialer, IpcListener};
 use crate::io::memory::{MemoryDialer, MemoryListener};
-use crate::io::tcp::TcpListener;
+use crate::io::tcp::{TcpDialer, TcpListener};
 use crate::io::transport::{Dialer, Listener};
 use crate::io::{inproc, listener};
 use crate::monitor::{DisconnectReason, SocketEvent};
@@ -113,6 +114,7 @@ impl Core {
         if self.endpoints.lock().closed {
             return Err(BindError::Closed);
         }
+        let kernel = self.options.kernel;
         match endpoint.address() {
             Address::Inproc(name) => {
                 if !inproc::bind(self, &endpoint, name) {
@@ -122,19 +124,19 @@ impl Core {
             }
             Address::Tcp(address) => {
                 let (target, backlog) = (address.target.clone(), self.options.backlog);
-                let listening = async move { TcpListener::bind(&target, backlog).await };
-                self.listen(endpoint, listening).await
+                let listening = async move { TcpListener::bind(&target, backlog, kernel).await };
+                self.listen(Some(endpoint), listening).await
             }
             #[cfg(unix)]
             Address::Ipc(address) => {
                 let (address, backlog) = (address.clone(), self.options.backlog);
-                let listening = async move { IpcListener::bind(&address, backlog) };
-                self.listen(endpoint, listening).await
+                let listening = async move { IpcListener::bind(&address, backlog, kernel) };
+                self.listen(Some(endpoint), listening).await
             }
             Address::Memory(name) => {
                 let network = self.options.context.network();
                 let listening = MemoryListener::bind(network, endpoint.clone(), name);
-                self.listen(endpoint, async move { listening }).await
+                self.listen(Some(endpoint), async move { listening }).await
             }
             #[cfg(not(unix))]
             Address::Ipc(_) => Err(BindError::Io {
@@ -144,10 +146,32 @@ impl Core {
         }
     }
 
+    /// Goes on with a listener that was made elsewhere.
+    pub(crate) async fn bind_listener(
+        self: &Arc<Self>,
+        listener: StdListener,
+    ) -> Result<Endpoint, BindError> {
+        if self.endpoints.lock().closed {
+            return Err(BindError::Closed);
+        }
+        let kernel = self.options.kernel;
+        match listener {
+            StdListener::Tcp(listener) => {
+                let adopting = async move { TcpListener::adopt(listener, kernel) };
+                self.listen(None, adopting).await
+            }
+            #[cfg(unix)]
+            StdListener::Unix(listener) => {
+                let adopting = async move { IpcListener::adopt(listener, kernel) };
+                self.listen(None, adopting).await
+            }
+        }
+    }
+
     /// Runs `listening` on the socket's runtime, and then its listener's task. Dropped before, it undoes all of it.
     async fn listen<L: Listener>(
         self: &Arc<Self>,
-        given: Endpoint,
+        given: Option<Endpoint>,
         listening: impl Future<Output = io::Result<L>> + Send + 'static,
     ) -> Result<Endpoint, BindError> {
         let listener = match self.runtime.spawn(listening).await {
@@ -160,6 +184,7 @@ impl Core {
         let task = self
             .runtime
             .spawn(listener::run(Arc::clone(self), listener, stopped));
+        let given = given.unwrap_or_else(|| resolved.clone());
         Ok(self.bound(given, resolved, Some((stop, task))))
     }
 
@@ -194,6 +219,7 @@ impl Core {
                 return Ok(());
             }
         }
+        let kernel = self.options.kernel;
         match endpoint.address().clone() {
             Address::Inproc(name) => {
                 // Known before it is bound, so that a binder on another thread finds it.
@@ -201,9 +227,9 @@ impl Core {
                 inproc::connect(self, &endpoint, &name)
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
-            Address::Tcp(address) => self.dial(endpoint, address),
+            Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel)),
             #[cfg(unix)]
-            Address::Ipc(address) => self.dial(endpoint, address),
+            Address::Ipc(address) => self.dial(endpoint, IpcDialer { address, kernel }),
             Address::Memory(name) => {
                 let network = self.options.context.network().clone();
                 self.dial(endpoint, MemoryDialer { network, name });
@@ -338,7 +364,11 @@ impl Bound {
     }
 }
 
-fn bind_error(endpoint: Endpoint, error: io::Error) -> BindError {
+/// Why an endpoint cannot be bound, or, without one, a listener cannot be adopted.
+fn bind_error(given: Option<Endpoint>, error: io::Error) -> BindError {
+    let Some(endpoint) = given else {
+        return BindError::Listener { source: error };
+    };
     match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { endpoint },
         io::ErrorKind::AlreadyExists => BindError::NotASocket { endpoint },

@@ -67,6 +67,23 @@ macro_rules! every_socket {
                 self.core.bind(endpoint).await
             }
 
+            /// Goes on with a listener that was made elsewhere, and returns its endpoint.
+            ///
+            /// The backlog is as it was made with; the other options for listeners are as of any.
+            ///
+            /// # Errors
+            /// [`BindError::Listener`](crate::BindError::Listener) if it does not listen, or at a path that is no UTF-8;
+            /// [`BindError::Closed`](crate::BindError::Closed). There is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, the listener is closed.
+            pub async fn bind_listener(
+                &self,
+                listener: impl Into<crate::StdListener>,
+            ) -> Result<crate::Endpoint, crate::BindError> {
+                self.core.bind_listener(listener.into()).await
+            }
+
             /// Keeps connected to an endpoint from now on, whether a peer is there yet or not.
             ///
             /// It does not wait; what becomes of it, [`monitor`](Self::monitor) tells.
