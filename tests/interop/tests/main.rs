@@ -5,6 +5,7 @@
     reason = "what is unexpected here fails a test"
 )]
 
+mod addresses;
 mod endings;
 mod envelopes;
 mod fairness;
