@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use privateer::core::{BindError, Endpoint, Linger, PullSocket, PushSocket};
+use privateer::core::{
+    BindError, Endpoint, HandshakeFailure, Linger, PullSocket, PushSocket, SocketOptions,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixSocket;
@@ -19,7 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 mod support;
-use support::sockets::{Linked, Socket, Transport, eager, link, soon};
+use support::sockets::{Linked, Socket, Transport, eager, link, skip, soon};
 
 /// Tells [`a_process_that_binds`] where.
 const CHILD: &str = "PRIVATEER_TEST_IPC_CHILD";
@@ -248,6 +250,109 @@ async fn abstract_names_have_no_file() {
         assert!(!Path::new(name).exists() && !Path::new(&name[1..]).exists());
         pull.end(Linger::Discard).await;
     }
+}
+
+/// Q15: whom no filter names is refused and told of, and tries again; one filter that fits is enough.
+#[tokio::test]
+async fn only_processes_that_a_filter_names_connect() {
+    let (uid, gid) = own_ids();
+    let filters = SocketOptions::new;
+    for (options, is_let_in) in [
+        (filters().ipc_filter_uid(uid), true),
+        (filters().ipc_filter_gid(gid), true),
+        (filters().ipc_filter_uid(uid + 1).ipc_filter_uid(uid), true),
+        (filters().ipc_filter_uid(uid + 1).ipc_filter_gid(gid), true),
+        (filters().ipc_filter_uid(uid + 1), false),
+        (filters().ipc_filter_gid(NOBODYS_GROUP), false),
+    ] {
+        let (pull, push) = (PullSocket::with(options), PushSocket::with(eager()));
+        let (mut bound, mut connected) = (pull.watch(), push.watch());
+        let endpoint = pull.bind_to("ipc://*").await;
+        push.connect_to(&endpoint);
+        push.send("let me in").await.unwrap();
+        if is_let_in {
+            assert_eq!(soon(pull.recv()).await.unwrap()[0], "let me in");
+            continue;
+        }
+        for _ in 0..2 {
+            assert_eq!(bound.handshake_failed().await, HandshakeFailure::Refused);
+            // Reading or writing, whichever is first.
+            connected.handshake_failed().await;
+        }
+        assert_eq!((pull.counts().connected, pull.counts().received), (0, 0));
+        assert!(pull.counts().handshakes_failed >= 2);
+    }
+}
+
+/// Q15: it is the other process that counts. Only root can start one of another user.
+#[tokio::test]
+async fn the_user_is_that_of_the_process_that_connects() {
+    let (uid, gid) = own_ids();
+    if uid != 0 || !cfg!(target_os = "linux") {
+        return skip("ipc filters against another user: it takes root, on Linux");
+    }
+    // A file would need a directory that everybody may enter.
+    let place = Transport::IpcAbstract.place();
+    for (options, is_let_in) in [
+        (SocketOptions::new().ipc_filter_uid(SOMEBODY), true),
+        (SocketOptions::new().ipc_filter_gid(SOMEBODY), true),
+        (SocketOptions::new().ipc_filter_uid(uid), false),
+        (SocketOptions::new().ipc_filter_gid(gid), false),
+    ] {
+        let pull = PullSocket::with(options);
+        let mut watch = pull.watch();
+        pull.bind_to(&place.endpoint).await;
+        let mut child = match process_of_somebody(&place.endpoint) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return skip("ipc filters against another user, who may not run this program");
+            }
+            child => child.unwrap(),
+        };
+        if is_let_in {
+            assert_eq!(soon(pull.recv()).await.unwrap()[0], "let me in");
+        } else {
+            assert_eq!(watch.handshake_failed().await, HandshakeFailure::Refused);
+        }
+        soon(child.kill()).await.unwrap();
+        pull.end(Linger::Discard).await;
+    }
+}
+
+/// A user, and a group, that is not the one of the tests.
+const SOMEBODY: u32 = 65_534;
+/// A group that nobody is in.
+const NOBODYS_GROUP: u32 = 3_999_999_999;
+
+/// The user and the group of this process, as it leaves them on a file.
+fn own_ids() -> (u32, u32) {
+    let directory = TempDir::new().unwrap();
+    let found = fs::metadata(directory.path()).unwrap();
+    (found.uid(), found.gid())
+}
+
+/// This program as another process, of another user.
+fn process_of_somebody(endpoint: &str) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "a_process_that_connects", "--nocapture"])
+        .env(CHILD, endpoint)
+        .uid(SOMEBODY)
+        .gid(SOMEBODY)
+        .stdout(Stdio::null());
+    command.kill_on_drop(true).spawn()
+}
+
+/// No test of its own: the other process of [`process_of_somebody`].
+#[tokio::test]
+async fn a_process_that_connects() {
+    let Ok(endpoint) = std::env::var(CHILD) else {
+        return;
+    };
+    let push = PushSocket::usual();
+    push.try_connect_to(&endpoint).unwrap();
+    push.send("let me in").await.unwrap();
+    // Until it is killed.
+    std::future::pending().await
 }
 
 /// A path may have 107 bytes; one more is an error that says so.

@@ -229,7 +229,7 @@ fn plain(default: &str) -> String {
         (_, Some(mebibytes)) => (mebibytes << 20).to_string(),
         ("off", _) => "false".to_owned(),
         ("on", _) => "true".to_owned(),
-        ("[]", _) => "none".to_owned(),
+        ("[]" | "{}", _) => "none".to_owned(),
         _ => text,
     }
 }

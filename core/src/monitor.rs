@@ -89,6 +89,9 @@ pub enum HandshakeFailure {
         "a peer with the same routing id is connected; let each choose its own, or set router_handover"
     )]
     DuplicateRoutingId,
+    /// This side's options do not let the other connect (`ipc_filter_uid`, `ipc_filter_gid`).
+    #[error("the options of this side do not let the other connect")]
+    Refused,
     /// The PAIR socket has its peer already.
     #[error("the PAIR socket has a peer already")]
     PairOccupied,

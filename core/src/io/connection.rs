@@ -81,15 +81,25 @@ pub(crate) async fn establish<S: Stream>(
             link,
         }),
         Err(reason) => {
-            core.counters.handshakes_failed.add(1);
-            core.events.emit(SocketEvent::HandshakeFailed {
-                endpoint: endpoint.clone(),
-                remote_address,
-                reason,
-            });
+            refuse(core, endpoint, remote_address, reason);
             None
         }
     }
+}
+
+/// Counts and reports a connection that is not established.
+pub(crate) fn refuse(
+    core: &Core,
+    endpoint: &Endpoint,
+    remote_address: Option<String>,
+    reason: HandshakeFailure,
+) {
+    core.counters.handshakes_failed.add(1);
+    core.events.emit(SocketEvent::HandshakeFailed {
+        endpoint: endpoint.clone(),
+        remote_address,
+        reason,
+    });
 }
 
 /// Greeting and READY both ways; returns what was read behind them.

@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::credentials::Credentials;
 use super::kernel::check_listening;
-use super::transport::{Dialer, Listener, Stream};
+use super::transport::{Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, IpcAddress};
 use crate::options::KernelOptions;
 
@@ -160,10 +161,18 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 impl Listener for IpcListener {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<(UnixStream, Option<String>)> {
+    async fn accept(&self) -> io::Result<(UnixStream, OtherSide)> {
         let (stream, _unnamed) = self.listener.accept().await?;
         self.kernel.set_buffers(&SockRef::from(&stream))?;
-        Ok((stream, None))
+        let process = stream.peer_cred()?;
+        let other = OtherSide {
+            address: None,
+            credentials: Some(Credentials {
+                uid: process.uid(),
+                gid: process.gid(),
+            }),
+        };
+        Ok((stream, other))
     }
 
     fn endpoint(&self) -> &Endpoint {

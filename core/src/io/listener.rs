@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
-use super::connection::{Origin, converse, establish};
+use super::connection::{Established, Origin, converse, establish, refuse};
+use super::credentials::Credentials;
 use super::flight::Flight;
-use super::transport::Listener;
-use crate::monitor::SocketEvent;
+use super::transport::{Listener, Stream};
+use crate::monitor::{HandshakeFailure, SocketEvent};
 use crate::peer::Direction;
 use crate::socket::core::Core;
 
@@ -35,19 +36,19 @@ pub(crate) async fn run<L: Listener>(
             _ = &mut stop => return,
         };
         match accepted {
-            Ok((stream, remote_address)) => {
+            Ok((stream, other)) => {
                 let endpoint = listener.endpoint().clone();
                 let core = Arc::clone(&core);
                 let mut phase = core.phase.subscribe();
                 tokio::spawn(async move {
                     let origin = Origin {
                         endpoint: &endpoint,
-                        remote_address,
+                        remote_address: other.address,
                         direction: Direction::Accepted,
                         outbound: None,
                     };
                     let established = tokio::select! {
-                        established = establish(&core, stream, origin) => established,
+                        established = admit(&core, stream, other.credentials, origin) => established,
                         // A socket that closes does not wait for handshakes.
                         _ = phase.wait_for(|phase| *phase != crate::socket::core::Phase::Running) => None,
                     };
@@ -71,4 +72,21 @@ pub(crate) async fn run<L: Listener>(
             }
         }
     }
+}
+
+/// Shakes hands, if the other side may connect at all.
+async fn admit<S: Stream>(
+    core: &Arc<Core>,
+    stream: S,
+    credentials: Option<Credentials>,
+    origin: Origin<'_>,
+) -> Option<Established<S>> {
+    if let Some(process) = credentials
+        && !core.options.ipc_filters.admit(process).await
+    {
+        let reason = HandshakeFailure::Refused;
+        refuse(core, origin.endpoint, origin.remote_address, reason);
+        return None;
+    }
+    establish(core, stream, origin).await
 }

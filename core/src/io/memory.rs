@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::transport::{Dialer, Listener, Stream};
+use super::transport::{Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::Endpoint;
 use crate::network::{Faults, Network};
 use crate::sync::Mutex;
@@ -258,9 +258,9 @@ impl MemoryListener {
 impl Listener for MemoryListener {
     type Stream = MemoryStream;
 
-    async fn accept(&self) -> io::Result<(MemoryStream, Option<String>)> {
+    async fn accept(&self) -> io::Result<(MemoryStream, OtherSide)> {
         match self.dialled.lock().await.recv().await {
-            Some(stream) => Ok((stream, None)),
+            Some(stream) => Ok((stream, OtherSide::default())),
             // Another listener has taken the name over; it does so only when this one is closed.
             None => std::future::pending().await,
         }

@@ -10,6 +10,7 @@
 
 pub(crate) mod connecter;
 pub(crate) mod connection;
+mod credentials;
 pub(crate) mod flight;
 pub(crate) mod heartbeat;
 pub(crate) mod inproc;

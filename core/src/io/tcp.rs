@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::kernel::check_listening;
 use super::resolve::{canonical, resolve, source_for};
-use super::transport::{Dialer, Listener, Stream};
+use super::transport::{Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, HostPort, TcpAddress};
 use crate::options::KernelOptions;
 
@@ -95,11 +95,15 @@ fn socket_for(address: SocketAddr, kernel: &KernelOptions) -> io::Result<TcpSock
 impl Listener for TcpListener {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<(TcpStream, Option<String>)> {
+    async fn accept(&self) -> io::Result<(TcpStream, OtherSide)> {
         let (stream, remote) = self.listener.accept().await?;
         self.kernel
             .tune_tcp(&SockRef::from(&stream), remote.is_ipv6())?;
-        Ok((stream, Some(canonical(remote).to_string())))
+        let other = OtherSide {
+            address: Some(canonical(remote).to_string()),
+            credentials: None,
+        };
+        Ok((stream, other))
     }
 
     fn endpoint(&self) -> &Endpoint {

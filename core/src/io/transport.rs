@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::credentials::Credentials;
 use crate::endpoint::Endpoint;
 
 /// A stream of octets in both directions.
@@ -19,13 +20,22 @@ pub(crate) trait Listener: Send + Sync + 'static {
     /// What it accepts.
     type Stream: Stream;
 
-    /// The next connection and the other side's address.
+    /// The next connection and what is known of the other side.
     ///
     /// Cancel safe: dropped before it is ready, it has accepted nothing.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<String>)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, OtherSide)>> + Send;
 
     /// Where it listens, wildcards resolved.
     fn endpoint(&self) -> &Endpoint;
+}
+
+/// What a transport knows of the other side before that has said anything.
+#[derive(Debug, Default)]
+pub(crate) struct OtherSide {
+    /// The network address.
+    pub(crate) address: Option<String>,
+    /// The process, over ipc.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 /// A way to reach one endpoint.

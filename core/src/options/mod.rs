@@ -1,5 +1,6 @@
 //! [`SocketOptions`]: each option once, with unit, default, range and libzmq's name.
 
+mod admission;
 mod connecting;
 mod heartbeat;
 mod kernel;
@@ -7,6 +8,7 @@ mod metadata;
 mod queues;
 mod routing;
 
+pub(crate) use admission::IpcFilters;
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
@@ -51,6 +53,7 @@ pub struct SocketOptions {
     pub(crate) properties: Vec<(String, Bytes)>,
     pub(crate) backlog: u32,
     pub(crate) kernel: KernelOptions,
+    pub(crate) ipc_filters: IpcFilters,
     pub(crate) router_mandatory: bool,
     pub(crate) router_handover: bool,
     pub(crate) req_lockstep: bool,
@@ -96,6 +99,7 @@ impl Default for SocketOptions {
             properties: Vec::new(),
             backlog: 100,
             kernel: KernelOptions::default(),
+            ipc_filters: IpcFilters::default(),
             router_mandatory: true,
             router_handover: false,
             req_lockstep: false,

@@ -2,9 +2,13 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt as _;
 
-use privateer_core::{BindError, Monitor, PullSocket, PushSocket, SocketOptions, SocketType};
-use privateer_interop::{Python, Pyzmq, connected, message, soon};
+use privateer_core::{
+    BindError, HandshakeFailure, Monitor, PullSocket, PushSocket, SocketEvent, SocketOptions,
+    SocketType,
+};
+use privateer_interop::{Python, Pyzmq, connected, event, message, soon};
 
 /// Pyzmq's side of a connection is the one that says where it comes from.
 const PEER_ADDRESS: &str = "Peer-Address";
@@ -159,6 +163,51 @@ async fn temporary_paths_and_abstract_names_are_found_by_the_other_side() {
         push.connect(&*endpoint).unwrap();
         push.send(given).await.unwrap();
         assert_eq!(theirs.recv().await, message([given]));
+    }
+}
+
+/// Q15: either side lets in the users that its filters name.
+#[tokio::test]
+async fn filters_of_users_work_both_ways() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let uid = std::fs::metadata(directory.path()).unwrap().uid();
+    let pull = PullSocket::with_options(SocketOptions::new().ipc_filter_uid(uid)).unwrap();
+    let strict = PullSocket::with_options(SocketOptions::new().ipc_filter_uid(uid + 1)).unwrap();
+    let mut monitor = strict.monitor();
+    let theirs = Pyzmq::new(&python, SocketType::Push);
+    theirs
+        .connect(&strict.bind("ipc://*").await.unwrap().to_string())
+        .await;
+    let reason = event(&mut monitor, |event| match event {
+        SocketEvent::HandshakeFailed { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, HandshakeFailure::Refused);
+    let theirs = Pyzmq::new(&python, SocketType::Push);
+    theirs
+        .connect(&pull.bind("ipc://*").await.unwrap().to_string())
+        .await;
+    theirs.send(["let me in"]).await;
+    assert_eq!(soon(pull.recv()).await.unwrap(), message(["let me in"]));
+
+    for (filter, is_let_in) in [(uid + 1, false), (uid, true)] {
+        let theirs = Pyzmq::new(&python, SocketType::Pull);
+        theirs.set("IPC_FILTER_UID", filter).await;
+        let push = PushSocket::new().unwrap();
+        let mut monitor = push.monitor();
+        push.connect(&*theirs.bind("ipc://*").await).unwrap();
+        push.send("let me in").await.unwrap();
+        if is_let_in {
+            assert_eq!(theirs.recv().await, message(["let me in"]));
+        } else {
+            event(&mut monitor, |event| {
+                matches!(event, SocketEvent::HandshakeFailed { .. }).then_some(())
+            })
+            .await;
+        }
     }
 }
 
