@@ -116,6 +116,9 @@ pub enum DisconnectReason {
     /// The peer did not answer a heartbeat in time.
     #[error("the peer did not answer a heartbeat")]
     HeartbeatTimeout,
+    /// The peer was silent for longer than the time to live in its own PING.
+    #[error("the peer was silent for longer than its own heartbeat allows")]
+    TimeToLiveExpired,
     /// Another connection took over its routing id.
     #[error("another connection took over the routing id")]
     HandedOver,

@@ -1,8 +1,11 @@
 //! Heartbeats of our own: when they are sent, to whom, and what counts as life (RFC 37, Connection Heartbeating).
 
-use std::time::Duration;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use privateer::core::{DisconnectReason, PullSocket, PushSocket, SocketOptions};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::raw_peer::{RawPeer, command, greeting, long_header, message, ready};
 use crate::support::sockets::{Watch, soon};
@@ -20,6 +23,11 @@ fn options(timeout: Duration) -> SocketOptions {
 
 /// Long enough for a peer that answers on a busy machine.
 const PATIENT: Duration = Duration::from_secs(20);
+
+/// A PING with this TTL.
+fn ping(tenths: u16) -> Vec<u8> {
+    command("PING", &tenths.to_be_bytes())
+}
 
 async fn bound(options: SocketOptions) -> (PullSocket, privateer::core::Endpoint) {
     let pull = PullSocket::with_options(options).unwrap();
@@ -150,4 +158,77 @@ async fn a_peer_that_has_not_got_the_ping_is_not_given_up() {
     busy.read(LARGE).await;
     busy.expect(PING).await;
     assert_eq!(watch.disconnected().await.0.id(), waits.id());
+}
+
+/// W15: the TTL that is sent has whole tenths of a second, and at most 655 of them: libzmq 4.3.5 misreads more.
+#[tokio::test]
+async fn a_ping_announces_the_time_to_live_that_libzmq_understands() {
+    let seconds = Duration::from_secs_f64;
+    for (ttl, tenths) in [
+        (seconds(0.099), 0),
+        (seconds(0.1), 1),
+        (seconds(1.999), 19),
+        (seconds(65.5), 655),
+        (seconds(65.6), 655),
+        (seconds(6553.5), 655),
+        (Duration::MAX, 655),
+    ] {
+        let (_pull, endpoint) = bound(options(PATIENT).heartbeat_ttl(Some(ttl))).await;
+        let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
+        peer.expect(&ping(tenths)).await;
+    }
+}
+
+/// W15: what is announced shorter than it was asked for is told.
+#[test]
+fn a_time_to_live_that_is_cut_is_told() {
+    let told = |ttl| {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let listening = subscriber.finish().set_default();
+        let _options = SocketOptions::new().heartbeat_ttl(Some(ttl));
+        drop(listening);
+        let octets = log.0.lock().unwrap().clone();
+        String::from_utf8(octets).unwrap()
+    };
+    let longest = Duration::from_millis(65_500);
+    assert_eq!(told(longest), "");
+    let text = told(longest + Duration::from_millis(1));
+    assert!(
+        text.contains("WARN") && text.contains("announced=65.5s"),
+        "{text}"
+    );
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// W14: whoever announces how long it may be silent is given up after that time.
+#[tokio::test]
+async fn a_peer_is_given_up_when_its_own_time_is_over() {
+    let (pull, endpoint) = bound(SocketOptions::new()).await;
+    let mut watch = Watch(pull.monitor());
+    let mut peer = RawPeer::connect_as(&endpoint, "PUSH").await;
+    peer.send(&ping(5)).await;
+    let begun = Instant::now();
+    peer.expect(&command("PONG", b"")).await;
+    assert_eq!(
+        watch.disconnected().await.1,
+        DisconnectReason::TimeToLiveExpired
+    );
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    peer.expect_end().await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::flight::Flight;
 use super::heartbeat::Heartbeat;
@@ -153,11 +153,6 @@ pub(crate) async fn converse<S: Stream>(
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
     let interval = core.options.heartbeat_interval.filter(|_| minor > 0);
-    let heartbeat =
-        interval.map(|interval| Heartbeat::new(interval, core.options.heartbeat_timeout, now));
-    let timer = heartbeat
-        .as_ref()
-        .map(|heartbeat| Box::pin(sleep_until(heartbeat.next())));
     let traffic = Traffic::new(
         early,
         core.options.max_message_size.map(std::num::NonZeroU64::get),
@@ -171,8 +166,9 @@ pub(crate) async fn converse<S: Stream>(
             hello(core),
             Arc::clone(&core.pool),
         ),
-        heartbeat,
-        timer,
+        heartbeat: Heartbeat::new(interval, core.options.heartbeat_timeout, now),
+        time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
+        timer: None,
         counters: Arc::clone(&core.counters),
     };
     let reason = tokio::select! {

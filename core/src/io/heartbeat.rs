@@ -9,24 +9,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The shortest interval between two PINGs.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The heartbeat of one connection. Any octet read is life.
+///
+/// Two clocks may give the peer up: ours, which runs from when our PING was written, and the peer's, which runs for the
+/// time to live in its own PING. Both stand still while reading is stopped on this side, ours also while output is
+/// blocked: our PING may be behind what the peer has not taken yet.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
-    interval: Duration,
+    /// After how long a silence a PING is due; none for never.
+    interval: Option<Duration>,
     timeout: Duration,
-    state: State,
+    /// From when the silence counts that makes the next PING due.
+    since: Instant,
+    ping: Ping,
+    /// How long the peer may be silent by its own word, and from when.
+    time_to_live: Option<(Duration, Instant)>,
+    /// Reading has stopped on this side, so silence says nothing.
+    suspended: bool,
+    /// What is to be written does not fit into the kernel.
+    blocked: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    /// Since then nothing was heard.
-    Listening(Instant),
-    /// A PING is given out and not written yet; looked at then.
-    Asking(Instant),
-    /// A PING was written then, and nothing was heard since.
-    Asked(Instant),
-    /// Reading has stopped on this side, so silence says nothing.
-    Suspended(Instant),
+/// Our last PING, if nothing was heard after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ping {
+    None,
+    /// Given out, and not wholly written.
+    Given,
+    /// Written then, or waited for anew since then.
+    Written(Instant),
 }
 
 /// What is to be done now.
@@ -34,126 +48,138 @@ enum State {
 pub(crate) enum Due {
     Nothing,
     Ping,
-    Dead,
+    /// Our PING was not answered in time.
+    Unanswered,
+    /// The peer was silent for longer than its own PING allows.
+    Expired,
 }
 
 impl Heartbeat {
-    pub(crate) const fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+    /// With no interval no PING is ever due, and only the peer's time to live counts.
+    pub(crate) fn new(interval: Option<Duration>, timeout: Duration, now: Instant) -> Self {
         Self {
-            interval,
+            interval: interval.map(|interval| interval.max(SHORTEST)),
             timeout,
-            state: State::Listening(now),
+            since: now,
+            ping: Ping::None,
+            time_to_live: None,
+            suspended: false,
+            blocked: false,
         }
     }
 
     /// Something was read.
-    pub(crate) const fn heard(&mut self, now: Instant) {
-        self.state = State::Listening(now);
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.since = now;
+        if self.ping != Ping::Given {
+            self.ping = Ping::None;
+        }
+        self.time_to_live = None;
+        self.suspended = false;
     }
 
-    /// Reading has stopped until [`heard`](Self::heard).
+    /// The peer's PING has this time to live: silence from now on may last so long. Zero says nothing.
+    pub(crate) fn allow(&mut self, time_to_live: Duration, now: Instant) {
+        if self.time_to_live.is_none() && !time_to_live.is_zero() {
+            self.time_to_live = Some((time_to_live, now));
+        }
+    }
+
+    /// Reading has stopped.
     pub(crate) const fn suspend(&mut self) {
-        let (State::Listening(at) | State::Asking(at) | State::Asked(at) | State::Suspended(at)) =
-            self.state;
-        self.state = State::Suspended(at);
+        self.suspended = true;
+    }
+
+    /// Whether reading has stopped.
+    pub(crate) const fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Reading goes on: what the peer has answered meanwhile can be heard from now on.
+    pub(crate) const fn resume(&mut self, now: Instant) {
+        self.suspended = false;
+        if let Some((_, from)) = &mut self.time_to_live {
+            *from = now;
+        }
+        self.wait_anew(now);
+    }
+
+    /// Output is blocked from now on.
+    pub(crate) const fn block(&mut self) {
+        self.blocked = true;
+    }
+
+    /// Whether output is blocked.
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Everything is written: the peer takes what we send, and has our PING from now on.
+    pub(crate) const fn unblock(&mut self, now: Instant) {
+        self.blocked = false;
+        self.wait_anew(now);
+    }
+
+    const fn wait_anew(&mut self, now: Instant) {
+        if let Ping::Written(at) = &mut self.ping {
+            *at = now;
+        }
     }
 
     /// Whether a PING is given out that is not written yet.
     pub(crate) const fn is_asking(&self) -> bool {
-        matches!(self.state, State::Asking(_))
+        matches!(self.ping, Ping::Given)
     }
 
     /// The last octet of the PING was written: only now can the peer be late.
     pub(crate) const fn asked(&mut self, now: Instant) {
         if self.is_asking() {
-            self.state = State::Asked(now);
+            self.ping = Ping::Written(now);
         }
     }
 
     /// What is to be done at `now`.
     pub(crate) fn due(&mut self, now: Instant) -> Due {
-        match self.state {
-            State::Listening(since) if now >= since + self.interval => {
-                self.state = State::Asking(now);
-                Due::Ping
-            }
-            State::Asking(at) if now >= at + self.interval => {
-                self.state = State::Asking(now);
-                Due::Nothing
-            }
-            State::Asked(at) if now >= at + self.timeout => Due::Dead,
-            // Our own PINGs go on, so that the peer sees life.
-            State::Suspended(since) if now >= since + self.interval => {
-                self.state = State::Suspended(now);
-                Due::Ping
+        match self.first() {
+            Some((at, due)) if now >= at => {
+                if due == Due::Ping {
+                    self.since = now;
+                    self.ping = Ping::Given;
+                }
+                due
             }
             _ => Due::Nothing,
         }
     }
 
-    /// When to ask again.
-    pub(crate) fn next(&self) -> Instant {
-        match self.state {
-            State::Listening(at) | State::Asking(at) | State::Suspended(at) => at + self.interval,
-            State::Asked(at) => at + self.timeout,
-        }
+    /// When to ask again, if there is anything to wait for.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.first().map(|(at, _)| at)
+    }
+
+    /// What is due first.
+    fn first(&self) -> Option<(Instant, Due)> {
+        let expired = self.time_to_live.filter(|_| !self.suspended);
+        let expired = expired.map(|(time, from)| (from + time, Due::Expired));
+        let ours = match self.ping {
+            // Our own PINGs go on while reading is stopped, so that the peer sees life.
+            Ping::Written(_) if self.suspended => self.next_ping(),
+            Ping::Written(_) if self.blocked => None,
+            Ping::Written(at) => Some((at + self.timeout, Due::Unanswered)),
+            Ping::None => self.next_ping(),
+            Ping::Given => None,
+        };
+        [expired, ours]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+
+    fn next_ping(&self) -> Option<(Instant, Due)> {
+        self.interval
+            .map(|interval| (self.since + interval, Due::Ping))
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests own a clock")]
-mod tests {
-    use super::*;
-
-    const INTERVAL: Duration = Duration::from_secs(30);
-    const TIMEOUT: Duration = Duration::from_secs(10);
-
-    #[tokio::test(start_paused = true)]
-    async fn silence_leads_to_a_ping_and_then_to_death() {
-        let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
-        assert_eq!(heartbeat.due(start + INTERVAL / 2), Due::Nothing);
-        assert_eq!(heartbeat.next(), start + INTERVAL);
-        assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
-        heartbeat.asked(start + INTERVAL);
-        assert_eq!(heartbeat.next(), start + INTERVAL + TIMEOUT);
-        assert_eq!(heartbeat.due(start + INTERVAL + TIMEOUT), Due::Dead);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn anything_heard_is_life() {
-        let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
-        assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
-        heartbeat.asked(start + INTERVAL);
-        heartbeat.heard(start + INTERVAL + TIMEOUT / 2);
-        assert_eq!(heartbeat.due(start + INTERVAL + TIMEOUT), Due::Nothing);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_timeout_runs_from_when_the_ping_was_written() {
-        let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
-        assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
-        for intervals in 2..5 {
-            assert!(heartbeat.is_asking());
-            assert_eq!(heartbeat.next(), start + INTERVAL * intervals);
-            assert_eq!(heartbeat.due(start + INTERVAL * intervals), Due::Nothing);
-        }
-        let written = start + INTERVAL * 9 / 2;
-        heartbeat.asked(written);
-        assert_eq!(heartbeat.due(written), Due::Nothing);
-        assert_eq!(heartbeat.next(), written + TIMEOUT);
-        assert_eq!(heartbeat.due(written + TIMEOUT), Due::Dead);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_suspended_connection_is_never_dead_and_still_pings() {
-        let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(INTERVAL, TIMEOUT, start);
-        assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
-        heartbeat.suspend();
-        assert_eq!(heartbeat.due(start + INTERVAL * 2), Due::Ping);
-        assert_eq!(heartbeat.due(start + INTERVAL * 3), Due::Ping);
-    }
-}
+mod tests;

@@ -14,10 +14,11 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::flight::{Flight, SLICES};
 use super::heartbeat::{Due, Heartbeat};
@@ -37,7 +38,10 @@ pub(crate) struct Session<'a, S> {
     pub(crate) stream: S,
     pub(crate) reader: Reader,
     pub(crate) writer: Writer<'a>,
-    pub(crate) heartbeat: Option<Heartbeat>,
+    pub(crate) heartbeat: Heartbeat,
+    /// The time to live that our PINGs announce, zero for none.
+    pub(crate) time_to_live: Duration,
+    /// Made when there is something to wait for.
     pub(crate) timer: Option<Pin<Box<Sleep>>>,
     pub(crate) counters: Arc<Counters>,
 }
@@ -151,7 +155,7 @@ impl<S: Stream> Session<'_, S> {
                 cx.waker().wake_by_ref();
             }
         }
-        let timer = if self.has_asked() {
+        let timer = if self.watch_output() {
             self.poll_timer(cx)
         } else {
             timer
@@ -159,15 +163,21 @@ impl<S: Stream> Session<'_, S> {
         if timer.is_ready() { timer } else { read }
     }
 
-    /// Whether a PING is written that was not before: while output is blocked, none is outstanding.
-    fn has_asked(&mut self) -> bool {
-        match &mut self.heartbeat {
-            Some(heartbeat) if heartbeat.is_asking() && self.writer.control.is_empty() => {
-                heartbeat.asked(Instant::now());
-                true
-            }
-            _ => false,
+    /// Tells the heartbeat whether a PING is written that was not before, and whether output is blocked; tells whether
+    /// anything has changed.
+    fn watch_output(&mut self) -> bool {
+        let heartbeat = &mut self.heartbeat;
+        let asked = heartbeat.is_asking() && self.writer.control.is_empty();
+        let blocked = !self.writer.is_idle();
+        if asked {
+            heartbeat.asked(Instant::now());
         }
+        match (heartbeat.is_blocked(), blocked) {
+            (false, true) => heartbeat.block(),
+            (true, false) => heartbeat.unblock(Instant::now()),
+            _ => return asked,
+        }
+        true
     }
 
     /// Pending for good, or the end of the connection.
@@ -175,12 +185,16 @@ impl<S: Stream> Session<'_, S> {
         loop {
             let full = !self.reader.publish(cx.waker());
             if full && self.reader.traffic.is_full() {
-                self.suspend();
+                self.heartbeat.suspend();
                 return Poll::Pending;
             }
             if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
                 self.writer.resumes_reading = true;
+                self.heartbeat.suspend();
                 return Poll::Pending;
+            }
+            if self.heartbeat.is_suspended() {
+                self.heartbeat.resume(Instant::now());
             }
             if let Err(reason) = ready!(self.read_once(cx)) {
                 return Poll::Ready(reason);
@@ -215,9 +229,7 @@ impl<S: Stream> Session<'_, S> {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed_by_peer())),
             Poll::Ready(Ok(read)) => traffic.filled(read, offered),
         }
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.heard(Instant::now());
-        }
+        self.heartbeat.heard(Instant::now());
         Poll::Ready(self.walk())
     }
 
@@ -225,10 +237,14 @@ impl<S: Stream> Session<'_, S> {
     fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let counters = &self.counters;
-        let walked = self
-            .reader
-            .traffic
-            .walk(&mut |body| handle_command(body, control, counters));
+        let heartbeat = &mut self.heartbeat;
+        let walked = self.reader.traffic.walk(&mut |body| {
+            let time_to_live = handle_command(body, control, counters)?;
+            if !time_to_live.is_zero() {
+                heartbeat.allow(time_to_live, Instant::now());
+            }
+            Ok(())
+        });
         walked.map_err(DisconnectReason::Misbehaved)
     }
 
@@ -237,13 +253,6 @@ impl<S: Stream> Session<'_, S> {
             DisconnectReason::ClosedHere
         } else {
             DisconnectReason::ClosedByPeer
-        }
-    }
-
-    /// Reading has stopped because nobody receives: silence says nothing about the peer then.
-    fn suspend(&mut self) {
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.suspend();
         }
     }
 
@@ -271,23 +280,24 @@ impl<S: Stream> Session<'_, S> {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
-        let (Some(heartbeat), Some(timer)) = (&mut self.heartbeat, &mut self.timer) else {
-            return Poll::Pending;
-        };
-        // An answer makes the next PING due before the time at which the peer would have been given up.
-        if timer.deadline() > heartbeat.next() {
-            timer.as_mut().reset(heartbeat.next());
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            match heartbeat.due(Instant::now()) {
+        while let Some(next) = self.heartbeat.next() {
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep_until(next)));
+            // What was heard makes the next thing due later: that is looked at when the timer has run down, not before.
+            if timer.deadline() > next || timer.is_elapsed() {
+                timer.as_mut().reset(next);
+            }
+            ready!(timer.as_mut().poll(cx));
+            match self.heartbeat.due(Instant::now()) {
                 Due::Nothing => {}
                 Due::Ping => self
                     .writer
                     .control
-                    .extend_from_slice(&command::ping(0, &[])),
-                Due::Dead => return Poll::Ready(DisconnectReason::HeartbeatTimeout),
+                    .extend_from_slice(&command::ping(self.time_to_live, &[])),
+                Due::Unanswered => return Poll::Ready(DisconnectReason::HeartbeatTimeout),
+                Due::Expired => return Poll::Ready(DisconnectReason::TimeToLiveExpired),
             }
-            timer.as_mut().reset(heartbeat.next());
         }
         Poll::Pending
     }
@@ -366,19 +376,25 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Serves one command of the peer (RFC 37, Commands).
+/// Serves one command of the peer (RFC 37, Commands); returns how long the peer may be silent from now on, or zero.
 fn handle_command(
     body: &[u8],
     control: &mut BytesMut,
     counters: &Counters,
-) -> Result<(), PeerMisbehaved> {
+) -> Result<Duration, PeerMisbehaved> {
     match Command::parse(body) {
-        Ok(Command::Ping { context, .. }) => control.extend_from_slice(&command::pong(context)),
+        Ok(Command::Ping { ttl, context }) => {
+            control.extend_from_slice(&command::pong(context));
+            return Ok(ttl);
+        }
         Ok(Command::Pong { .. }) => {}
         // Only publishers have a use for subscriptions, and nothing else is sent after the handshake.
         Ok(_) => counters.commands_ignored.add(1),
         Err(fault) if fault.is_fatal() => return Err(PeerMisbehaved::ShortPing),
         Err(_) => counters.commands_ignored.add(1),
     }
-    Ok(())
+    Ok(Duration::ZERO)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::SocketOptions;
+use crate::zmtp::command::TTL_MAX;
 
 impl SocketOptions {
     /// After how long without any input a peer is sent a PING (RFC 37, Connection Heartbeating).
@@ -25,6 +26,27 @@ impl SocketOptions {
     #[must_use]
     pub const fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// How long peers may take a silence of this socket for life: what its PINGs announce as their time to live.
+    ///
+    /// A peer that hears nothing for so long after a PING closes the connection. So it should be several times
+    /// [`heartbeat_interval`](Self::heartbeat_interval).
+    /// - Unit: whole tenths of a second; what is over is left out
+    /// - Default: none, the peer goes by its own options
+    /// - Range: 100 ms to 65.5 s, shorter counts as none, longer as 65.5 s with a warning: libzmq 4.3.5 takes 65.6 s
+    ///   for 64 ms and closes healthy connections
+    /// - Applies to: tcp and ipc
+    /// - libzmq: `ZMQ_HEARTBEAT_TTL`
+    #[must_use]
+    pub fn heartbeat_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.heartbeat_ttl = ttl.map(|ttl| {
+            if ttl > TTL_MAX {
+                tracing::warn!(?ttl, announced = ?TTL_MAX, "the heartbeat_ttl is too long for a PING");
+            }
+            ttl.min(TTL_MAX)
+        });
         self
     }
 }

@@ -12,6 +12,8 @@
     clippy::cast_possible_truncation
 )]
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{RoutingId, SocketType};
@@ -27,8 +29,8 @@ pub(crate) enum Command<'a> {
     Subscribe(&'a [u8]),
     /// The peer takes one such wish back.
     Cancel(&'a [u8]),
-    /// The peer asks for a PONG; after `ttl_tenths` tenths of a second without a sign of life it may be given up.
-    Ping { ttl_tenths: u16, context: &'a [u8] },
+    /// The peer asks for a PONG; after `ttl` without a sign of life it may be given up. Zero says nothing.
+    Ping { ttl: Duration, context: &'a [u8] },
     /// The reply to a PING, with its context.
     Pong { context: &'a [u8] },
     /// The peer, a DISH, joins a group.
@@ -101,7 +103,7 @@ impl<'a> Command<'a> {
             CANCEL => Self::Cancel(data),
             PING => match data.split_first_chunk() {
                 Some((ttl, context)) => Self::Ping {
-                    ttl_tenths: u16::from_be_bytes(*ttl),
+                    ttl: TENTH * u32::from(u16::from_be_bytes(*ttl)),
                     context,
                 },
                 None => return Err(MalformedCommand::ShortPing),
@@ -185,10 +187,11 @@ pub(crate) fn error(reason: &str) -> Bytes {
     frame(ERROR, &[&data])
 }
 
-/// A PING frame, with a TTL of at most [`TTL_MAX_TENTHS`] and a context of at most 16 octets.
-pub(crate) fn ping(ttl_tenths: u16, context: &[u8]) -> Bytes {
-    let ttl = ttl_tenths.min(TTL_MAX_TENTHS).to_be_bytes();
-    frame(PING, &[&ttl, truncated(context, CONTEXT_MAX)])
+/// A PING frame, with a TTL of whole tenths of a second, at most [`TTL_MAX`], and a context of at most 16 octets.
+pub(crate) fn ping(ttl: Duration, context: &[u8]) -> Bytes {
+    let tenths = ttl.min(TTL_MAX).as_millis() / TENTH.as_millis();
+    let tenths = u16::try_from(tenths).unwrap_or_default().to_be_bytes();
+    frame(PING, &[&tenths, truncated(context, CONTEXT_MAX)])
 }
 
 /// A PONG frame, with at most 16 octets of the PING's context (RFC 37, Connection Heartbeating).
@@ -245,10 +248,13 @@ fn truncated(octets: &[u8], max: usize) -> &[u8] {
     octets.get(..max).unwrap_or(octets)
 }
 
-/// The longest TTL that is sent, in tenths of a second.
+/// The longest TTL that is sent.
 ///
 /// libzmq 4.3.5 computes the milliseconds in 16 bits: a TTL of 656 makes it close after 64 ms (libzmq #4226).
-pub(crate) const TTL_MAX_TENTHS: u16 = 655;
+pub(crate) const TTL_MAX: Duration = Duration::from_millis(65_500);
+
+/// The unit of a TTL.
+const TENTH: Duration = Duration::from_millis(100);
 
 /// The name of the property with the socket type.
 pub(crate) const SOCKET_TYPE: &str = "Socket-Type";

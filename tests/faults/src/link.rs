@@ -1,4 +1,4 @@
-//! [`Link`]: a TCP proxy whose connections can be delayed, held back and cut.
+//! [`Link`]: a TCP proxy whose connections can be delayed, throttled, held back and cut.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Link {
 struct State {
     /// How much later octets come out than they went in.
     delay: Duration,
+    /// How many octets a second go in, each way.
+    rate: Option<u32>,
     /// Connections up to this one are dead.
     dead: u64,
     /// Connections up to this one are reset.
@@ -53,6 +55,7 @@ impl Link {
         let server = server.strip_prefix("tcp://").unwrap().parse().unwrap();
         let state = watch::Sender::new(State {
             delay: Duration::ZERO,
+            rate: None,
             dead: 0,
             cut: 0,
             last: 0,
@@ -77,6 +80,11 @@ impl Link {
     /// From now on octets come out this much later than they went in.
     pub fn delay(&self, delay: Duration) {
         self.state.send_modify(|state| state.delay = delay);
+    }
+
+    /// From now on at most so many octets a second go in, each way; the others wait with their sender.
+    pub fn throttle(&self, octets: u32) {
+        self.state.send_modify(|state| state.rate = Some(octets));
     }
 
     /// All connections that there are pass nothing on any more; new ones do.
@@ -164,10 +172,22 @@ async fn pass(
     let delays = state.clone();
     let reading = async move {
         let mut buffer = vec![0; 16 * 1024];
+        let mut free = Instant::now();
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
-            let due = Instant::now() + delays.borrow().delay;
-            if put.send((due, buffer[..read].to_vec())).await.is_err() {
+            let now = Instant::now();
+            let State { delay, rate, .. } = *delays.borrow();
+            if put
+                .send((now + delay, buffer[..read].to_vec()))
+                .await
+                .is_err()
+            {
                 return;
+            }
+            if let (Some(rate), Ok(read)) = (rate, u32::try_from(read)) {
+                // Sleeps end late by some milliseconds, which the next ones are shorter by.
+                let busy = Duration::from_secs(1) * read / rate;
+                free = free.max(now - Duration::from_millis(20)) + busy;
+                sleep_until(free).await;
             }
         }
         // The end comes out as late as octets would.

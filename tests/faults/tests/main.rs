@@ -1,4 +1,4 @@
-//! Majordomo with processes that are killed, stopped and cut off.
+//! Majordomo with processes that are killed, stopped and cut off, and sockets on links that are slow.
 //!
 //! | file | what fails |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | `links.rs` | links are slow, cut, or dead |
 //! | `draining.rs` | nothing: processes are asked to end |
 //! | `resources.rs` | clients that ask for what is not there, and that come and go |
+//! | `sockets.rs` | nothing: sockets on a slow link, without Majordomo |
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
@@ -16,4 +17,5 @@ mod hub;
 mod links;
 mod load;
 mod resources;
+mod sockets;
 mod workers;

@@ -58,6 +58,11 @@ impl Pyzmq {
         self.ask(json!({"flood": [frame, count]})).await;
     }
 
+    /// Answers at once, and then sends one [`body`](crate::body) of this size.
+    pub async fn send_body(&self, size: usize) {
+        self.ask(json!({"send_body": size})).await;
+    }
+
     /// The next message, which has to come.
     pub async fn recv(&self) -> Message {
         let frames = self.ask(json!({"recv": null})).await;

@@ -6,7 +6,10 @@ use privateer_core::{
     DealerSocket, DisconnectReason, Monitor, PairSocket, PullSocket, PushSocket, RepSocket,
     ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketType,
 };
-use privateer_interop::{Libzmq, Python, Pyzmq, connected, disconnected, event, message, soon};
+use privateer_faults::{Link, SLACK, scale};
+use privateer_interop::{
+    Libzmq, Python, Pyzmq, body, connected, disconnected, event, message, soon, within,
+};
 use tokio::time::{Instant, timeout};
 
 /// How often a PING is sent here.
@@ -26,17 +29,49 @@ fn heartbeats() -> SocketOptions {
         .heartbeat_timeout(TIMEOUT)
 }
 
+/// How both sides beat, and for how long they are watched.
+#[derive(Clone, Copy)]
+struct Beat {
+    interval: Duration,
+    timeout: Duration,
+    watch: Duration,
+}
+
+const QUICK: Beat = Beat {
+    interval: INTERVAL,
+    timeout: TIMEOUT,
+    watch: WATCH,
+};
+
 /// W17, W16: silence, with our heartbeats off and on, over all types.
 #[tokio::test]
 async fn libzmq_with_heartbeats_stays_connected_in_silence() {
+    stay_connected_in_silence(QUICK).await;
+}
+
+/// W17, W16: the same at 500 ms for ten seconds.
+#[tokio::test]
+async fn libzmq_with_slow_heartbeats_stays_connected_in_silence() {
+    let beat = Beat {
+        interval: Duration::from_millis(500),
+        timeout: Duration::from_secs(3),
+        watch: Duration::from_secs(10),
+    };
+    stay_connected_in_silence(beat).await;
+}
+
+async fn stay_connected_in_silence(beat: Beat) {
+    let on = SocketOptions::new()
+        .heartbeat_interval(Some(beat.interval))
+        .heartbeat_timeout(beat.timeout);
     let mut watched = Vec::new();
     let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
     macro_rules! connect {
         ($ours:ident, $theirs:ident) => {
-            for options in [no_heartbeats(), heartbeats()] {
+            for options in [no_heartbeats(), on.clone()] {
                 let ours = $ours::with_options(options).unwrap();
                 let mut monitor = ours.monitor();
-                let theirs = with_heartbeats(SocketType::$theirs).await;
+                let theirs = with_heartbeats(SocketType::$theirs, beat).await;
                 ours.connect(&*theirs.bind("tcp://127.0.0.1:*").await)
                     .unwrap();
                 connected(&mut monitor).await;
@@ -52,10 +87,57 @@ async fn libzmq_with_heartbeats_stays_connected_in_silence() {
     connect!(RepSocket, Req);
     connect!(DealerSocket, Router);
     connect!(RouterSocket, Dealer);
-    let until = Instant::now() + WATCH;
+    let until = Instant::now() + beat.watch;
     for mut monitor in watched {
         stays_connected(&mut monitor, until).await;
     }
+}
+
+/// W15: a TTL that libzmq 4.3.5 would take for 64 ms is not sent, whatever the option says.
+#[tokio::test]
+async fn pyzmq_is_told_no_time_to_live_that_it_misreads() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    // Silent for longer than the misread time between two PINGs.
+    let options = SocketOptions::new()
+        .heartbeat_interval(Some(WATCH / 4))
+        .heartbeat_ttl(Some(Duration::from_millis(65_600)));
+    let dealer = DealerSocket::with_options(options).unwrap();
+    let mut monitor = dealer.monitor();
+    let theirs = Pyzmq::new(&python, SocketType::Router);
+    dealer
+        .connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
+    connected(&mut monitor).await;
+    stays_connected(&mut monitor, Instant::now() + WATCH).await;
+}
+
+/// W19: a frame of pyzmq's that takes far longer than our timeout. 1 GiB at 10 MB/s with `PRIVATEER_SCALE` 32 and up.
+#[tokio::test]
+async fn a_large_frame_of_pyzmq_on_a_slow_link_is_no_silence() {
+    const RATE: u32 = 10_000_000;
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let limit = Duration::from_secs(1);
+    let options = SocketOptions::new()
+        .heartbeat_interval(Some(limit / 4))
+        .heartbeat_timeout(limit)
+        .max_message_size(None);
+    let pull = PullSocket::with_options(options).unwrap();
+    let link = Link::to(&pull.bind("tcp://127.0.0.1:*").await.unwrap()).await;
+    link.throttle(RATE);
+    let theirs = Pyzmq::new(&python, SocketType::Push);
+    theirs.connect(&link.endpoint().to_string()).await;
+    let size = (32 << 20) * scale().min(32);
+    theirs.send_body(size).await;
+    let begun = Instant::now();
+    let patience = Duration::from_secs(20 + 3 * size as u64 / u64::from(RATE));
+    let received = within(patience, pull.recv()).await.unwrap();
+    assert!(received[0] == *body(size));
+    assert!(begun.elapsed() > limit * 2, "{:?}", begun.elapsed());
+    assert_eq!(pull.stats().connected, 1);
 }
 
 /// W17, W16: traffic, with our heartbeats off and on.
@@ -64,7 +146,7 @@ async fn libzmq_with_heartbeats_stays_connected_in_traffic() {
     for options in [no_heartbeats(), heartbeats()] {
         let dealer = DealerSocket::with_options(options).unwrap();
         let mut monitor = dealer.monitor();
-        let theirs = with_heartbeats(SocketType::Dealer).await;
+        let theirs = with_heartbeats(SocketType::Dealer, QUICK).await;
         dealer
             .connect(&*theirs.bind("tcp://127.0.0.1:*").await)
             .unwrap();
@@ -95,8 +177,14 @@ async fn a_stopped_peer_is_given_up_and_found_again() {
     connected(&mut monitor).await;
 
     theirs.process().stop();
+    let stopped = Instant::now();
     let (_, reason) = disconnected(&mut monitor).await;
     assert_eq!(reason, DisconnectReason::HeartbeatTimeout);
+    let silent = stopped.elapsed();
+    assert!(
+        silent >= TIMEOUT - INTERVAL && silent < (INTERVAL + TIMEOUT) * SLACK,
+        "{silent:?}"
+    );
     theirs.process().resume();
     connected(&mut monitor).await;
     dealer.send("again").await.unwrap();
@@ -134,12 +222,12 @@ async fn a_connecter_that_comes_back_is_a_new_peer() {
     assert_eq!(theirs.recv().await, message(["welcome back"]));
 }
 
-async fn with_heartbeats(kind: SocketType) -> Libzmq {
+async fn with_heartbeats(kind: SocketType, beat: Beat) -> Libzmq {
     let socket = Libzmq::new(kind);
     let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap();
     let prepare = move |socket: &zmq::Socket| {
-        socket.set_heartbeat_ivl(milliseconds(INTERVAL))?;
-        socket.set_heartbeat_timeout(milliseconds(TIMEOUT))
+        socket.set_heartbeat_ivl(milliseconds(beat.interval))?;
+        socket.set_heartbeat_timeout(milliseconds(beat.timeout))
     };
     socket.run(prepare).await.unwrap();
     socket

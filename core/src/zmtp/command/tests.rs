@@ -110,7 +110,7 @@ fn a_body_of_256_octets_has_the_long_form() {
 fn commands_in_traffic_are_exactly_these() {
     assert_eq!(subscribe(b"A"), b"\x04\x0B\x09SUBSCRIBEA"[..]);
     assert_eq!(cancel(b"A"), b"\x04\x08\x06CANCELA"[..]);
-    assert_eq!(ping(100, b"ctx"), b"\x04\x0A\x04PING\0\x64ctx"[..]);
+    assert_eq!(ping(TENTH * 100, b"ctx"), b"\x04\x0A\x04PING\0\x64ctx"[..]);
     assert_eq!(pong(b""), b"\x04\x05\x04PONG"[..]);
     assert_eq!(error("no"), b"\x04\x09\x05ERROR\x02no"[..]);
 }
@@ -118,9 +118,9 @@ fn commands_in_traffic_are_exactly_these() {
 /// W13, W15, as far as they are pure.
 #[test]
 fn what_is_sent_is_kept_within_its_limits() {
-    assert_eq!(ping(655, b""), b"\x04\x07\x04PING\x02\x8F"[..]);
-    assert_eq!(ping(656, b""), ping(655, b""));
-    assert_eq!(ping(u16::MAX, &[7; 17]), ping(655, &[7; 16]));
+    assert_eq!(ping(TENTH * 655, b""), b"\x04\x07\x04PING\x02\x8F"[..]);
+    assert_eq!(ping(TENTH * 656, b""), ping(TENTH * 655, b""));
+    assert_eq!(ping(Duration::MAX, &[7; 17]), ping(TENTH * 655, &[7; 16]));
     assert_eq!(pong(&[7; 17]), pong(&[7; 16]));
     let longest = error(&"a".repeat(255));
     assert_eq!(error(&"a".repeat(256)), longest);
@@ -148,14 +148,14 @@ fn commands_are_parsed() {
         (
             b"\x04PING\x01\x02",
             Command::Ping {
-                ttl_tenths: 258,
+                ttl: TENTH * 258,
                 context: b"",
             },
         ),
         (
             b"\x04PING\xFF\xFFabc",
             Command::Ping {
-                ttl_tenths: 65_535,
+                ttl: TENTH * 65_535,
                 context: b"abc",
             },
         ),
@@ -241,14 +241,14 @@ proptest! {
     #[test]
     fn decoding_an_encoding_gives_the_value_back(
         octets in vec(any::<u8>(), 0..400),
-        ttl_tenths in 0..=TTL_MAX_TENTHS,
+        tenths in 0..=655_u32,
     ) {
         let context = &octets[..octets.len().min(16)];
         for (frame, expected) in [
             (subscribe(&octets), Command::Subscribe(&octets)),
             (cancel(&octets), Command::Cancel(&octets)),
             (pong(&octets), Command::Pong { context }),
-            (ping(ttl_tenths, &octets), Command::Ping { ttl_tenths, context }),
+            (ping(TENTH * tenths, &octets), Command::Ping { ttl: TENTH * tenths, context }),
         ] {
             prop_assert_eq!(Command::parse(body(&frame)), Ok(expected));
         }

@@ -135,7 +135,11 @@ fn one_read_buffer_of_messages_is_full() {
 #[test]
 fn messages_with_commands_among_them_are_full_at_the_same_size() {
     let mut driver = Driver::new(&[], None);
-    let piece = [b"\0\x06packed", &command::ping(0, b"")[..]].concat();
+    let piece = [
+        b"\0\x06packed",
+        &command::ping(std::time::Duration::ZERO, b"")[..],
+    ]
+    .concat();
     let mut read = 0;
     while !driver.traffic.is_full() {
         driver.read(&piece);
