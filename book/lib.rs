@@ -23,6 +23,7 @@ pages! {
     introduction: "src/introduction.md",
     quickstart: "src/quickstart.md",
     majordomo: "src/majordomo.md",
+    options: "src/options.md",
     defaults: "src/defaults.md",
     architecture: "src/architecture.md",
 }

@@ -109,7 +109,7 @@ impl<D: Dialer> Connecter<D> {
     /// A random part of a wait that doubles with each try, so that many clients do not come back at once.
     fn backoff(&self, tries: u32) -> Duration {
         let options = &self.core.options;
-        let base = options.reconnect_interval.max(Duration::from_millis(1));
+        let base = options.reconnect_interval;
         let most = options.reconnect_interval_max.max(base);
         let wait = base.saturating_mul(2_u32.saturating_pow(tries)).min(most);
         wait.mul_f64(fastrand::f64())

@@ -17,8 +17,10 @@ impl SocketOptions {
     /// May be given several times. A process is let in if any filter names it, of those here and of
     /// [`ipc_filter_gid`](Self::ipc_filter_gid). The user is the one that it was when it connected, as the kernel tells.
     /// - Unit: user id
-    /// - Default: none, which lets everybody connect who may open the file
+    /// - Default: none; that lets everybody connect who may open the file
+    /// - Range: 0 and up
     /// - Applies to: bound endpoints over ipc
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_IPC_FILTER_UID`
     #[must_use]
     pub fn ipc_filter_uid(mut self, uid: u32) -> Self {
@@ -30,8 +32,10 @@ impl SocketOptions {
     ///
     /// May be given several times, and beside [`ipc_filter_uid`](Self::ipc_filter_uid).
     /// - Unit: group id
-    /// - Default: none, which lets everybody connect who may open the file
+    /// - Default: none; that lets everybody connect who may open the file
+    /// - Range: 0 and up
     /// - Applies to: bound endpoints over ipc
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_IPC_FILTER_GID`
     #[must_use]
     pub fn ipc_filter_gid(mut self, gid: u32) -> Self {

@@ -39,6 +39,7 @@ impl SocketOptions {
     /// same. Peers that come by IPv4 are reported with their IPv4 address, never as `::ffff:a.b.c.d`.
     /// - Default: off
     /// - Applies to: tcp
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_IPV6`
     #[must_use]
     pub const fn ipv6(mut self) -> Self {
@@ -51,9 +52,10 @@ impl SocketOptions {
     /// Linux doubles it to have room for its own records, and has a limit (`net.core.wmem_max`). A size that is given is
     /// fixed, where the kernel would otherwise find a fitting one as it goes.
     /// - Unit: bytes per connection
-    /// - Default: `None`, the operating system's
-    /// - Range: 1 and up; the kernel raises what is too little and lowers what is too much
+    /// - Default: `None`; that is the operating system's
+    /// - Range: 1 and up or `None`; the kernel raises what is too little and lowers what is too much
     /// - Applies to: tcp and ipc
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_SNDBUF`
     #[must_use]
     pub const fn send_buffer_size(mut self, bytes: Option<NonZeroUsize>) -> Self {
@@ -66,9 +68,10 @@ impl SocketOptions {
     /// As for [`send_buffer_size`](Self::send_buffer_size); Linux's limit is `net.core.rmem_max`, and over ipc its
     /// send buffer alone counts.
     /// - Unit: bytes per connection
-    /// - Default: `None`, the operating system's
-    /// - Range: 1 and up; the kernel raises what is too little and lowers what is too much
+    /// - Default: `None`; that is the operating system's
+    /// - Range: 1 and up or `None`; the kernel raises what is too little and lowers what is too much
     /// - Applies to: tcp and ipc
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_RCVBUF`
     #[must_use]
     pub const fn recv_buffer_size(mut self, bytes: Option<NonZeroUsize>) -> Self {
@@ -80,7 +83,9 @@ impl SocketOptions {
     ///
     /// Heartbeats do the same and more, but only to peers that speak ZMTP 3.1.
     /// - Default: `System`
+    /// - Range: `System` or `Off` or `On`
     /// - Applies to: tcp
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_TCP_KEEPALIVE`
     #[must_use]
     pub const fn tcp_keepalive(mut self, keepalive: TcpKeepalive) -> Self {
@@ -89,9 +94,10 @@ impl SocketOptions {
     }
 
     /// After how long without any traffic the first probe is sent.
-    /// - Default: `None`, the operating system's; Linux's is two hours
-    /// - Range: 1 s to 32,767 s in whole seconds; what is between is rounded up, what is outside counts as the nearest
-    /// - Applies to: tcp with [`TcpKeepalive::On`]
+    /// - Default: `None`; that is the operating system's, on Linux two hours
+    /// - Range: 1 s to 32,767 s or `None`; rounded up to whole seconds, and what is outside counts as the nearest
+    /// - Applies to: tcp with `tcp_keepalive` on
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_TCP_KEEPALIVE_IDLE`
     #[must_use]
     pub const fn tcp_keepalive_idle(mut self, idle: Option<Duration>) -> Self {
@@ -100,9 +106,10 @@ impl SocketOptions {
     }
 
     /// How long it is from one probe to the next.
-    /// - Default: `None`, the operating system's; Linux's is 75 seconds
-    /// - Range: 1 s to 32,767 s in whole seconds; what is between is rounded up, what is outside counts as the nearest
-    /// - Applies to: tcp with [`TcpKeepalive::On`], but for systems that cannot set it (OpenBSD)
+    /// - Default: `None`; that is the operating system's, on Linux 75 seconds
+    /// - Range: 1 s to 32,767 s or `None`; rounded up to whole seconds, and what is outside counts as the nearest
+    /// - Applies to: tcp with `tcp_keepalive` on; OpenBSD cannot set it
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_TCP_KEEPALIVE_INTVL`
     #[must_use]
     pub const fn tcp_keepalive_interval(mut self, interval: Option<Duration>) -> Self {
@@ -112,9 +119,10 @@ impl SocketOptions {
 
     /// After how many probes without an answer the connection is ended.
     /// - Unit: probes
-    /// - Default: `None`, the operating system's; Linux's is 9
-    /// - Range: 1 to 127; more counts as 127
-    /// - Applies to: tcp with [`TcpKeepalive::On`], but for systems that cannot set it (OpenBSD)
+    /// - Default: `None`; that is the operating system's, on Linux 9
+    /// - Range: 1 to 127 or `None`; more counts as 127
+    /// - Applies to: tcp with `tcp_keepalive` on; OpenBSD cannot set it
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_TCP_KEEPALIVE_CNT`
     #[must_use]
     pub const fn tcp_keepalive_count(mut self, probes: Option<NonZeroU32>) -> Self {
@@ -125,9 +133,11 @@ impl SocketOptions {
     /// How routers are to treat what is sent: the type of service of IPv4, the traffic class of IPv6 (RFC 2474).
     ///
     /// The two lowest bits tell of congestion (RFC 3168) and stay the kernel's.
-    /// - Default: 0, nothing is said
+    /// - Unit: the octet
+    /// - Default: 0; nothing is said
     /// - Range: 0 to 255
     /// - Applies to: tcp
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_TOS`
     #[must_use]
     pub const fn type_of_service(mut self, octet: u8) -> Self {

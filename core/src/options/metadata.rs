@@ -23,8 +23,10 @@ pub enum InvalidProperty {
 
 impl SocketOptions {
     /// By what name a peer's ROUTER addresses this socket.
-    /// - Default: none, the ROUTER gives one to each connection
+    /// - Default: none; the ROUTER gives one to each connection
+    /// - Range: 1 to 255 bytes; the first is not zero
     /// - Applies to: REQ, DEALER, ROUTER
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_ROUTING_ID`
     #[must_use]
     pub fn routing_id(mut self, id: RoutingId) -> Self {
@@ -34,7 +36,9 @@ impl SocketOptions {
 
     /// A property of this socket's READY, which peers see as [`Peer::property`](crate::Peer::property).
     /// - Default: none
+    /// - Range: names of 3 to 255 bytes; 16 KiB of values, all together
     /// - Applies to: all sockets
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_METADATA`
     ///
     /// # Errors
@@ -72,7 +76,9 @@ impl SocketOptions {
 
     /// The first message on every new connection, before anything that is queued.
     /// - Default: none
+    /// - Range: any message
     /// - Applies to: PUSH, DEALER, ROUTER, PAIR
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_HELLO_MSG`
     #[must_use]
     pub fn hello_message(mut self, message: impl Into<Message>) -> Self {

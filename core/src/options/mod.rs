@@ -26,6 +26,9 @@ use crate::routing_id::RoutingId;
 
 /// How a socket behaves. Fixed when the socket is made.
 ///
+/// Each setter's page has the same list, and the book's chapter on options has all of them as tables, with the reason for
+/// each default.
+///
 /// # Example
 /// ```
 /// use std::time::Duration;
@@ -121,6 +124,9 @@ impl SocketOptions {
 
     /// The name space of inproc and memory endpoints.
     /// - Default: one that all sockets of the process share
+    /// - Applies to: inproc and memory
+    /// - Takes effect: when the socket is made
+    /// - libzmq: none
     #[must_use]
     pub fn context(mut self, context: &Context) -> Self {
         self.context = context.clone();
@@ -129,10 +135,43 @@ impl SocketOptions {
 
     /// The Tokio runtime that runs the socket's connections.
     /// - Default: the one at hand where the socket is made
+    /// - Applies to: all sockets
+    /// - Takes effect: when the socket is made
     /// - libzmq: in place of `ZMQ_IO_THREADS` and `ZMQ_AFFINITY`
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
+    }
+}
+
+/// Times that are no times would make connections fail at once, or tasks spin.
+const fn at_least_1_ms(time: Duration) -> Duration {
+    if time.as_millis() == 0 {
+        Duration::from_millis(1)
+    } else {
+        time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_are_none_count_as_a_millisecond() {
+        let (none, least) = (Duration::from_micros(999), Duration::from_millis(1));
+        let options = SocketOptions::new()
+            .connect_timeout(none)
+            .handshake_timeout(none)
+            .reconnect_interval(none)
+            .heartbeat_timeout(none);
+        let times = [
+            options.connect_timeout,
+            options.handshake_timeout,
+            options.reconnect_interval,
+            options.heartbeat_timeout,
+        ];
+        assert_eq!(times, [least; 4]);
     }
 }

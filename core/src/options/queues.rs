@@ -8,8 +8,9 @@ impl SocketOptions {
     /// How many messages may wait for one peer before the socket is mute for it.
     /// - Unit: messages per peer; a multipart message counts as one
     /// - Default: 1000
-    /// - Range: 1 and up; `None` for no limit
+    /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that sends
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_SNDHWM`
     #[must_use]
     pub const fn send_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
@@ -20,8 +21,9 @@ impl SocketOptions {
     /// How many messages from one peer may wait to be received before its connection is not read any more.
     /// - Unit: messages per peer; up to one read buffer (256 KiB) may wait beside them
     /// - Default: 1000
-    /// - Range: 1 and up; `None` for no limit
+    /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that receives
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_RCVHWM`
     #[must_use]
     pub const fn recv_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
@@ -32,8 +34,9 @@ impl SocketOptions {
     /// How many bytes may wait for one peer before the socket is mute for it, beside the high-water mark.
     /// - Unit: bytes of encoded frames per peer; one message may pass it
     /// - Default: `None`, no limit
-    /// - Range: 1 and up
+    /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that sends
+    /// - Takes effect: when the socket is made
     /// - libzmq: none
     #[must_use]
     pub const fn send_byte_budget(mut self, bytes: Option<NonZeroUsize>) -> Self {
@@ -44,8 +47,9 @@ impl SocketOptions {
     /// How many bytes from one peer may wait to be received, beside the high-water mark.
     /// - Unit: bytes of encoded frames per peer; what was read at once (at most 256 KiB, or one message) may pass it
     /// - Default: `None`, no limit
-    /// - Range: 1 and up
+    /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that receives
+    /// - Takes effect: when the socket is made
     /// - libzmq: none
     #[must_use]
     pub const fn recv_byte_budget(mut self, bytes: Option<NonZeroUsize>) -> Self {
@@ -58,8 +62,9 @@ impl SocketOptions {
     /// All frames of a message together may have four times as much.
     /// - Unit: bytes of a frame's body
     /// - Default: 64 MiB
-    /// - Range: 1 and up; `None` for no limit
+    /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: tcp and ipc
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_MAXMSGSIZE`
     #[must_use]
     pub const fn max_message_size(mut self, bytes: Option<NonZeroU64>) -> Self {
@@ -71,6 +76,7 @@ impl SocketOptions {
     /// for a connection is lost with it.
     /// - Default: off
     /// - Applies to: PUSH, DEALER, PAIR; the others always work so
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_IMMEDIATE`
     #[must_use]
     pub const fn immediate(mut self) -> Self {
@@ -80,7 +86,9 @@ impl SocketOptions {
 
     /// How long unsent messages survive `close`, `disconnect`, and the drop of the socket.
     /// - Default: one second; libzmq's is for ever, which makes programs hang that have nobody to send to
+    /// - Range: `Discard` to `Forever`
     /// - Applies to: all sockets
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_LINGER`
     #[must_use]
     pub const fn linger(mut self, linger: Linger) -> Self {

@@ -7,6 +7,7 @@ impl SocketOptions {
     /// otherwise the message is dropped and counted.
     /// - Default: on; libzmq's is off, which loses messages in silence
     /// - Applies to: ROUTER
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_ROUTER_MANDATORY`
     #[must_use]
     pub const fn router_mandatory(mut self, mandatory: bool) -> Self {
@@ -18,6 +19,7 @@ impl SocketOptions {
     /// newcomer is refused.
     /// - Default: off
     /// - Applies to: ROUTER, REP
+    /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_ROUTER_HANDOVER`
     #[must_use]
     pub const fn router_handover(mut self) -> Self {
@@ -30,6 +32,7 @@ impl SocketOptions {
     /// Without it a new request abandons the one before, and replies are matched with requests.
     /// - Default: off
     /// - Applies to: REQ
+    /// - Takes effect: when the socket is made
     /// - libzmq: the opposite of `ZMQ_REQ_RELAXED` together with `ZMQ_REQ_CORRELATE`
     #[must_use]
     pub const fn req_lockstep(mut self) -> Self {
