@@ -7,12 +7,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::Message;
 use crate::frame::Frame;
-use crate::segment::Segment;
-use crate::zmtp::frame::Header;
+use crate::segment::{RawMessage, Segment};
+use crate::zmtp::frame::{Header, put_header};
 
 /// Messages out of the segments of one peer, one at a time, in the task that receives them.
 ///
@@ -75,6 +75,62 @@ impl Decoder {
         Some((frame, header.more()))
     }
 
+    /// The next message as it stands encoded, if all of it is in one piece; [`skip`](Self::skip) uses it up.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<RawMessage<'_>> {
+        if self.position == self.current.len() {
+            self.next_segment()?;
+        }
+        let (mut end, mut frames, mut body) = (self.position, 0, 0);
+        loop {
+            let header = Header::parse(self.current.get(end..)?).ok()??;
+            end = end.checked_add(header.len)?;
+            end = end.checked_add(usize::try_from(header.body).ok()?)?;
+            if end > self.current.len() {
+                return None;
+            }
+            frames += 1;
+            body += header.body;
+            if !header.more() {
+                return Some(RawMessage {
+                    piece: &self.current,
+                    range: self.position..end,
+                    frames,
+                    body,
+                });
+            }
+        }
+    }
+
+    /// Uses up a message of so many octets that was [peeked](Self::peek) at.
+    pub(crate) const fn skip(&mut self, octets: usize) {
+        self.position += octets;
+        self.consumed += octets;
+    }
+
+    /// Puts the message that was decoded last back before everything else.
+    pub(crate) fn put_back(&mut self, message: Message) {
+        let rest = self.current.split_off(self.position);
+        if !rest.is_empty() {
+            self.segments.push_front(Segment::shared(rest, 0, true));
+        }
+        (self.current, self.position) = (Bytes::new(), 0);
+        let mut more = false;
+        for frame in message.into_iter().rev() {
+            let mut header = BytesMut::new();
+            put_header(&mut header, more, frame.len());
+            more = true;
+            // Its own header may have been longer; the difference stays used up.
+            self.consumed -= header.len() + frame.len();
+            if !frame.is_empty() {
+                self.segments
+                    .push_front(Segment::shared(frame.into_bytes(), 0, false));
+            }
+            self.segments
+                .push_front(Segment::shared(header.freeze(), 0, false));
+        }
+    }
+
     /// How many encoded octets were used up since this was last asked.
     pub(crate) const fn take_consumed(&mut self) -> usize {
         std::mem::replace(&mut self.consumed, 0)
@@ -133,6 +189,48 @@ mod tests {
         assert_eq!(message[1], "z");
         assert_eq!(decoder.take_consumed(), 3 + 9 + 10_000 + 3);
         assert_eq!(decoder.take_consumed(), 0);
+    }
+
+    /// A message in one piece can be looked at without using it up; one that is not can be put back.
+    #[test]
+    fn a_message_that_nobody_takes_stays_the_next() {
+        let large = vec![7; 10_000];
+        let octets = b"\x01\x01a\x03\0\0\0\0\0\0\0\x01b\x00\x00\x00\x01z\x03\0\0\0\0\0\0\x27\x10";
+        let mut decoder = decoder(&[octets, &large, b"\x00\x02yz\x00\x01x"]);
+        let message = Message::from([Frame::from("a"), Frame::from("b"), Frame::empty()]);
+        for _ in 0..2 {
+            assert_eq!(decoder.peek().unwrap().as_slice(), &octets[..15]);
+        }
+        assert_eq!(decoder.take_consumed(), 0);
+        assert_eq!(decoder.next(), Some(message));
+        assert_eq!(decoder.peek().unwrap().as_slice(), b"\x00\x01z");
+        decoder.skip(3);
+        assert_eq!(decoder.take_consumed(), 18);
+
+        let message = Message::from([Frame::from(large), Frame::from("yz")]);
+        for _ in 0..3 {
+            assert!(decoder.peek().is_none());
+            let decoded = decoder.next().unwrap();
+            assert_eq!(decoded, message);
+            decoder.put_back(decoded);
+            assert_eq!(decoder.consumed, 0);
+        }
+        assert_eq!(decoder.next(), Some(message));
+        assert_eq!(decoder.take_consumed(), 9 + 10_000 + 4);
+        assert_eq!(decoder.next(), Some(Message::from("x")));
+        assert!(decoder.peek().is_none());
+        assert_eq!(decoder.next(), None);
+    }
+
+    /// What is used up stays exact, although a header that is put back is as short as it can be.
+    #[test]
+    fn a_message_with_a_long_header_is_put_back_with_a_short_one() {
+        let mut decoder = decoder(&[b"\x02\0\0\0\0\0\0\0\x01a\x00\x01b"]);
+        let message = decoder.next().unwrap();
+        decoder.put_back(message);
+        assert_eq!(decoder.next(), Some(Message::from("a")));
+        assert_eq!(decoder.next(), Some(Message::from("b")));
+        assert_eq!(decoder.take_consumed(), 13);
     }
 
     #[test]

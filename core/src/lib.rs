@@ -15,12 +15,14 @@ mod message;
 mod monitor;
 mod network;
 mod options;
+mod parcel;
 mod peer;
 mod pipe;
 // Not inside of pipe.rs: tests/pipe_model.rs compiles that file again, with locks that these tests could not take.
 #[cfg(test)]
 #[path = "pipe/tests/mod.rs"]
 mod pipe_tests;
+mod proxy;
 mod routing;
 mod routing_id;
 mod segment;
@@ -42,6 +44,10 @@ pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monito
 pub use network::Network;
 pub use options::{InvalidProperty, Linger, SocketOptions, TcpKeepalive};
 pub use peer::{Direction, Peer, PeerId};
+pub use proxy::{
+    ControlSocket, Proxy, ProxyEnd, ProxyHandle, ProxyReport, ProxySide, ProxyStats, TapSocket,
+    Volume,
+};
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
     Addressee, DealerSocket, PairSocket, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,

@@ -16,9 +16,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::Waker;
 
+use bytes::BytesMut;
+
 use crate::frame::Frame;
 use crate::message::Message;
-use crate::segment::{Content, Segment, SegmentPool};
+use crate::segment::{Content, RawMessage, Segment, SegmentPool};
 use crate::sync::Mutex;
 use crate::zmtp::frame::put_header;
 
@@ -136,10 +138,35 @@ impl Pipe {
 
     /// Encodes one message, `envelope` first, into the pipe: all of it or nothing.
     pub(crate) fn publish(&self, envelope: &[Frame], message: &Message) -> Result<(), Refused> {
+        self.publish_frames(envelope, message.frames())
+    }
+
+    /// As [`publish`](Self::publish), of frames that together are at least one.
+    pub(crate) fn publish_frames(
+        &self,
+        envelope: &[Frame],
+        frames: &[Frame],
+    ) -> Result<(), Refused> {
         let waker = {
             let mut state = self.state.lock();
             state.check_room()?;
-            state.encode(&self.pool, envelope, message.frames());
+            state.encode(&self.pool, envelope, frames);
+            state.reader.wake()
+        };
+        wake(waker);
+        Ok(())
+    }
+
+    /// As [`publish`](Self::publish), of frames and a message that is encoded already.
+    pub(crate) fn publish_raw(
+        &self,
+        envelope: &[Frame],
+        message: &RawMessage<'_>,
+    ) -> Result<(), Refused> {
+        let waker = {
+            let mut state = self.state.lock();
+            state.check_room()?;
+            state.copy(&self.pool, envelope, message);
             state.reader.wake()
         };
         wake(waker);
@@ -372,6 +399,27 @@ impl State {
         for (index, frame) in frames.iter().enumerate() {
             bytes += self.encode_frame(pool, frame, index + 1 < frames.len());
         }
+        self.end_message(bytes);
+    }
+
+    /// As [`encode`](Self::encode), of frames and a message that is encoded already.
+    fn copy(&mut self, pool: &SegmentPool, envelope: &[Frame], message: &RawMessage<'_>) {
+        let mut bytes = message.range.len();
+        for frame in envelope {
+            bytes += self.encode_frame(pool, frame, true);
+        }
+        if message.range.len() > COPY_MAX {
+            self.segments
+                .push_back(Segment::shared(message.to_bytes(), 0, true));
+            self.tail_open = false;
+        } else if let Some(tail) = self.open_tail(pool) {
+            tail.extend_from_slice(message.as_slice());
+        }
+        self.end_message(bytes);
+    }
+
+    /// Counts the message that the last segment ends with.
+    fn end_message(&mut self, bytes: usize) {
         let per_segment = self
             .limits
             .messages
@@ -389,30 +437,35 @@ impl State {
     #[inline]
     fn encode_frame(&mut self, pool: &SegmentPool, frame: &Frame, more: bool) -> usize {
         let by_reference = frame.shared().filter(|body| body.len() > COPY_MAX);
-        if !self.tail_open {
-            self.segments.push_back(Segment::packed(pool.take()));
-            self.tail_open = true;
-        }
-        let Some(Segment {
-            content: Content::Packed(tail),
-            boundary,
-            ..
-        }) = self.segments.back_mut()
-        else {
+        let Some(tail) = self.open_tail(pool) else {
             return 0;
         };
         let before = tail.len();
         put_header(tail, more, frame.len());
         if let Some(body) = by_reference {
             let header = tail.len() - before;
-            *boundary = false;
             self.segments
                 .push_back(Segment::shared(body.clone(), 0, !more));
             self.tail_open = false;
             return header + body.len();
         }
         tail.extend_from_slice(frame);
-        *boundary = !more;
         tail.len() - before
+    }
+
+    /// The buffer of the packed segment that further frames go into; it ends in the middle of a message until
+    /// [`end_message`](Self::end_message).
+    #[inline]
+    fn open_tail(&mut self, pool: &SegmentPool) -> Option<&mut BytesMut> {
+        if !self.tail_open {
+            self.segments.push_back(Segment::packed(pool.take()));
+            self.tail_open = true;
+        }
+        let tail = self.segments.back_mut()?;
+        tail.boundary = false;
+        match &mut tail.content {
+            Content::Packed(buffer) => Some(buffer),
+            Content::Shared(_) => None,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! [`RoutingId`]: the name by which a ROUTER addresses a peer.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use crate::Frame;
@@ -80,6 +81,13 @@ impl RoutingId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// So that a map can be searched with what stands in a message.
+impl Borrow<[u8]> for RoutingId {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`Segment`]: a piece of a pipe, holding encoded frames.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::sync::Mutex;
@@ -55,6 +57,28 @@ impl Segment {
             Content::Packed(buffer) => buffer.freeze(),
             Content::Shared(octets) => octets,
         }
+    }
+}
+
+/// One whole message as it stands encoded in a piece of octets.
+#[derive(Clone, Debug)]
+pub(crate) struct RawMessage<'a> {
+    pub(crate) piece: &'a Bytes,
+    pub(crate) range: Range<usize>,
+    /// How many frames it has.
+    pub(crate) frames: u64,
+    /// The bytes of their bodies together.
+    pub(crate) body: u64,
+}
+
+impl RawMessage<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.piece.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The same octets, shared by reference count.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.piece.slice(self.range.clone())
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::Coop;
 use crate::decode::Decoder;
 use crate::message::Message;
+use crate::parcel::Parcel;
 use crate::peer::Link;
 use crate::pipe::Taken;
 use crate::sync::Mutex;
@@ -55,6 +56,27 @@ pub(crate) enum Delivery {
     Message(Message),
     /// The connection is lost, and this is all that there was.
     Down,
+}
+
+/// What became of a message that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Taken,
+    /// Nothing can be taken now.
+    Refused,
+    /// Only this one cannot; its peer is paused until somebody [resumes](Inbox::resume) it.
+    Later,
+}
+
+/// How far [`Inbox::pass_on`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// Nothing is left.
+    All,
+    /// As many as were asked for; there may be more.
+    Most,
+    /// The next one was refused.
+    Refused,
 }
 
 /// The socket is closed and nothing is left to receive.
@@ -122,6 +144,48 @@ impl Inbox {
         }
     }
 
+    /// Offers messages to `pass`, one from each peer in turn, until it takes no more, none is left, or it took `most`.
+    ///
+    /// What it does not take is the next message of its peer, as before: nothing is ever in between.
+    pub(crate) fn pass_on(
+        &self,
+        most: usize,
+        pass: &mut impl FnMut(&Arc<Link>, &Parcel<'_>) -> Offered,
+    ) -> Passed {
+        let mut receive = self.receive.lock();
+        let mut passed = 0;
+        while passed < most {
+            if self.has_arrivals.load(Ordering::Acquire) {
+                self.admit(&mut receive);
+            }
+            let Some(source) = receive.active.front_mut() else {
+                return Passed::All;
+            };
+            match source.offer(pass) {
+                Some(Offered::Taken) => {
+                    source.is_new = false;
+                    source.count();
+                    passed += 1;
+                    if receive.active.len() > 1 {
+                        receive.active.rotate_left(1);
+                    }
+                }
+                Some(Offered::Refused) => return Passed::Refused,
+                Some(Offered::Later) => receive.park(0),
+                None => match source.refill() {
+                    Taken::Some => {}
+                    Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
+                },
+            }
+        }
+        Passed::Most
+    }
+
+    /// Tells one of those who wait that a peer became readable.
+    pub(crate) const fn readable(&self) -> &Notify {
+        &self.readable
+    }
+
     /// As [`try_next`](Self::try_next), waiting for something to arrive.
     ///
     /// Cancel safe: dropped before it is ready, it has taken nothing.
@@ -164,16 +228,14 @@ impl Inbox {
         if receive.paused.contains(&link.id) {
             return;
         }
-        receive.paused.push(link.id);
-        if let Some(index) = receive
+        let active = receive
             .active
             .iter()
-            .position(|source| source.link.id == link.id)
-        {
-            let source = receive.active.remove(index);
-            receive.parked.extend(source);
+            .position(|source| source.link.id == link.id);
+        match active {
+            Some(index) => receive.park(index),
+            None => receive.pause(link),
         }
-        link.inbound.set_paused(true);
     }
 
     /// Takes [`pause`](Self::pause) back.
@@ -214,7 +276,44 @@ impl Inbox {
     }
 }
 
+impl Receive {
+    /// Pauses the peer of an active source.
+    fn park(&mut self, index: usize) {
+        if let Some(source) = self.active.remove(index) {
+            self.pause(&source.link);
+            self.parked.push(source);
+        }
+    }
+
+    fn pause(&mut self, link: &Link) {
+        self.paused.push(link.id);
+        link.inbound.set_paused(true);
+    }
+}
+
 impl Source {
+    /// Offers the next message; none if all that was taken from the pipe is used up.
+    #[inline]
+    fn offer(
+        &mut self,
+        pass: &mut impl FnMut(&Arc<Link>, &Parcel<'_>) -> Offered,
+    ) -> Option<Offered> {
+        if let Some(raw) = self.decoder.peek() {
+            let octets = raw.range.len();
+            let offered = pass(&self.link, &Parcel::Raw(raw));
+            if offered == Offered::Taken {
+                self.decoder.skip(octets);
+            }
+            return Some(offered);
+        }
+        let message = self.decoder.next()?;
+        let offered = pass(&self.link, &Parcel::Frames(message.frames()));
+        if offered != Offered::Taken {
+            self.decoder.put_back(message);
+        }
+        Some(offered)
+    }
+
     #[inline]
     fn count(&mut self) {
         self.received += 1;

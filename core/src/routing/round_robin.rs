@@ -29,6 +29,15 @@ impl RoundRobin {
     /// Puts the message into the next pipe with room. A full pipe loses its turn, not its place.
     #[inline]
     pub(crate) fn try_send(&self, envelope: &[Frame], message: &Message) -> Result<(), Refused> {
+        self.try_put(|pipe| pipe.publish(envelope, message))
+    }
+
+    /// Lets `put` do it, with the next pipe until one has room.
+    #[inline]
+    pub(crate) fn try_put(
+        &self,
+        put: impl Fn(&Pipe) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let mut turns = self.turns.lock();
         if turns.closed {
             return Err(Refused::Closed);
@@ -39,7 +48,7 @@ impl RoundRobin {
             let Some(pipe) = turns.pipes.get(index) else {
                 break;
             };
-            if pipe.publish(envelope, message).is_ok() {
+            if put(pipe).is_ok() {
                 turns.next = index + 1;
                 return Ok(());
             }
@@ -68,6 +77,10 @@ impl RoundRobin {
                 }
             }
         }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.turns.lock().closed
     }
 
     pub(crate) fn add(&self, pipe: Arc<Pipe>) {

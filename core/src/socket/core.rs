@@ -229,6 +229,12 @@ impl Core {
         }
     }
 
+    /// The peer of this routing id, if one is connected.
+    pub(crate) fn peer_named(&self, id: &[u8]) -> Option<Arc<Link>> {
+        let peers = self.peers.lock();
+        peers.by_id.get(peers.by_routing_id.get(id)?).cloned()
+    }
+
     /// The end of a connection. What it received can still be received.
     pub(crate) fn detach(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         {

@@ -34,7 +34,7 @@ use super::{every_socket, fair_queued_recv, recv_events, round_robin_send};
 /// ```
 #[derive(Debug)]
 pub struct DealerSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 impl DealerSocket {

@@ -10,7 +10,7 @@ mod pair;
 mod pipeline;
 mod rep;
 mod req;
-mod router;
+pub(crate) mod router;
 
 pub use counters::SocketStats;
 pub use dealer::DealerSocket;

@@ -29,7 +29,7 @@ use super::{every_socket, fair_queued_recv, round_robin_send};
 /// ```
 #[derive(Debug)]
 pub struct PairSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 impl PairSocket {

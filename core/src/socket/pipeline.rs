@@ -30,7 +30,7 @@ use super::{every_socket, fair_queued_recv, round_robin_send};
 /// ```
 #[derive(Debug)]
 pub struct PushSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 impl PushSocket {
@@ -53,7 +53,7 @@ round_robin_send!(PushSocket);
 /// See [`PushSocket`] for an example.
 #[derive(Debug)]
 pub struct PullSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 impl PullSocket {

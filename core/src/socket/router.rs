@@ -44,7 +44,7 @@ use crate::routing_id::RoutingId;
 /// ```
 #[derive(Debug)]
 pub struct RouterSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 every_socket!(RouterSocket, Router);
@@ -92,8 +92,7 @@ mod sealed {
     impl Find for &RoutingId {
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
         fn find(self, core: &Core) -> Option<Arc<Link>> {
-            let peers = core.peers.lock();
-            peers.by_id.get(peers.by_routing_id.get(self)?).cloned()
+            core.peer_named(self.as_bytes())
         }
     }
 }
@@ -253,7 +252,7 @@ impl RouterSocket {
 }
 
 /// Waits until a connection's pipe has room, or is finished.
-pub(super) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
+pub(crate) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
     loop {
         let mut room = std::pin::pin!(link.room.0.notified());
         room.as_mut().enable();

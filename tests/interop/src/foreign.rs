@@ -1,6 +1,6 @@
 //! [`Foreign`]: either of the two, for tests that are the same with both.
 
-use privateer_core::SocketType;
+use privateer_core::{Message, SocketType};
 
 use crate::libzmq::Libzmq;
 use crate::pyzmq::Pyzmq;
@@ -65,6 +65,22 @@ impl Foreign {
             (Self::Pyzmq(socket), Role::Connect) => socket.connect(endpoint).await,
         }
         endpoint.to_owned()
+    }
+
+    /// Sends a message of short frames.
+    pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
+        match self {
+            Self::Libzmq(socket) => socket.send(frames).await,
+            Self::Pyzmq(socket) => socket.send(frames).await,
+        }
+    }
+
+    /// The next message, which has to come.
+    pub async fn recv(&self) -> Message {
+        match self {
+            Self::Libzmq(socket) => socket.recv().await,
+            Self::Pyzmq(socket) => socket.recv().await,
+        }
     }
 
     /// Makes a PUSH socket beside this PULL, and sends there whatever comes, until this is dropped.

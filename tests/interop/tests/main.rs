@@ -14,6 +14,7 @@ mod heartbeats;
 mod marks;
 mod pair;
 mod pipeline;
+mod proxies;
 mod reconnect;
 mod requests;
 mod routers;

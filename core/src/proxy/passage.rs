@@ -1,0 +1,271 @@
+//! [`Passage`]: one direction of a proxy.
+
+use std::iter::once_with;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::Volume;
+use crate::frame::Frame;
+use crate::monitor::DropReason;
+use crate::parcel::Parcel;
+use crate::peer::Link;
+use crate::pipe::Refused;
+use crate::routing::fair_queue::{Offered, Passed};
+use crate::socket::core::Core;
+use crate::socket::router::wait_for_room;
+use crate::sync::Mutex;
+
+/// Messages that are passed on in one direction before the other has its turn.
+const BURST: usize = 256;
+
+/// One direction of a proxy: what `from` receives, `to` sends.
+#[derive(Debug)]
+pub(super) struct Passage {
+    from: Arc<Core>,
+    to: Arc<Core>,
+    /// Locked for as long as a burst takes.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tally: Tally,
+    /// Whom the last message was for, so that one client's replies are not looked up each.
+    last: Option<Arc<Link>>,
+    /// Whether there was no room at the end of the last burst.
+    mute: bool,
+}
+
+/// What one direction has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) received: Volume,
+    pub(super) sent: Volume,
+    pub(super) dropped: u64,
+    pub(super) tap_dropped: u64,
+}
+
+/// Whether messages may pass.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed: AtomicBool,
+    opened: Notify,
+}
+
+/// What stops a passage for the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    NothingToSend,
+    NoRoom,
+    Paused,
+}
+
+/// What a message that was offered came to.
+enum Verdict {
+    Sent,
+    Dropped,
+    /// Its addressee has no room.
+    Full(Arc<Link>),
+    /// Nobody has room.
+    Mute,
+}
+
+impl Passage {
+    pub(super) fn new(from: &Arc<Core>, to: &Arc<Core>) -> Self {
+        Self {
+            from: Arc::clone(from),
+            to: Arc::clone(to),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Waits until no burst is under way.
+    pub(super) fn settle(&self) {
+        drop(self.state.lock());
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.state.lock().tally
+    }
+
+    /// What tells that an obstacle may be gone.
+    pub(super) fn change_of<'a>(&'a self, obstacle: Obstacle, gate: &'a Gate) -> &'a Notify {
+        match obstacle {
+            Obstacle::NothingToSend => self.from.inbox.readable(),
+            Obstacle::NoRoom => &self.to.outbox.bell.0,
+            Obstacle::Paused => &gate.opened,
+        }
+    }
+
+    /// Whether nothing will ever pass again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.from.inbox.is_closed() || self.to.outbox.is_closed()
+    }
+
+    /// Passes on what is there, a burst at most, with a copy of each message to `taps`; tells what stopped it before.
+    ///
+    /// `waits` gets the tasks that wait for a peer to have room.
+    pub(super) fn burst(
+        &self,
+        gate: &Gate,
+        taps: &[Arc<Core>],
+        waits: &mut JoinSet<()>,
+    ) -> Option<Obstacle> {
+        let mut state = self.state.lock();
+        if gate.is_closed() {
+            return Some(Obstacle::Paused);
+        }
+        let passed = self
+            .from
+            .inbox
+            .pass_on(
+                BURST,
+                &mut |link, parcel| match self.offer(&mut state, taps, link, parcel) {
+                    Verdict::Sent | Verdict::Dropped => Offered::Taken,
+                    Verdict::Mute => Offered::Refused,
+                    Verdict::Full(addressee) => {
+                        let held = Held {
+                            by: Arc::clone(&self.from),
+                            link: Arc::clone(link),
+                        };
+                        waits.spawn_on(held.until_room(addressee), &self.from.runtime);
+                        Offered::Later
+                    }
+                },
+            );
+        let was_mute = std::mem::replace(&mut state.mute, passed == Passed::Refused);
+        if was_mute && !state.mute {
+            // There may be room for those who send on the same socket.
+            self.to.outbox.bell.0.notify_one();
+        }
+        match passed {
+            Passed::All => Some(Obstacle::NothingToSend),
+            Passed::Refused => Some(Obstacle::NoRoom),
+            Passed::Most => None,
+        }
+    }
+
+    /// Hands wake-ups that nothing came of on to others who wait on the two sockets.
+    pub(super) fn leave(&self) {
+        self.from.inbox.readable().notify_one();
+        self.to.outbox.bell.0.notify_one();
+    }
+
+    /// Sends one message on, unless it has to wait, and a copy to each tap.
+    fn offer(
+        &self,
+        state: &mut State,
+        taps: &[Arc<Core>],
+        from: &Arc<Link>,
+        parcel: &Parcel<'_>,
+    ) -> Verdict {
+        let envelope = match self.from.traits.addressed {
+            true => slice::from_ref(from.routing_id.as_frame()),
+            false => &[],
+        };
+        let verdict = if self.to.traits.addressed {
+            self.send_to_addressee(&mut state.last, parcel)
+        } else {
+            match self
+                .to
+                .outbox
+                .try_put(|pipe| parcel.publish(envelope, pipe))
+            {
+                Ok(()) => Verdict::Sent,
+                Err(_full_or_closed) => Verdict::Mute,
+            }
+        };
+        if matches!(verdict, Verdict::Sent | Verdict::Dropped) {
+            let tally = &mut state.tally;
+            tally.count(&verdict, envelope, parcel);
+            for tap in taps {
+                let copied = tap.outbox.try_put(|pipe| parcel.publish(envelope, pipe));
+                tally.tap_dropped += u64::from(copied.is_err());
+            }
+        }
+        verdict
+    }
+
+    /// Sends the rest of a message to whom its first frame names.
+    fn send_to_addressee(&self, last: &mut Option<Arc<Link>>, parcel: &Parcel<'_>) -> Verdict {
+        if let Some((id, message)) = parcel.split_first() {
+            let same = last.take().filter(|link| link.routing_id.as_bytes() == id);
+            let anew = once_with(|| self.to.peer_named(id)).flatten();
+            for link in same.into_iter().chain(anew) {
+                match message.publish(&[], &link.outbound) {
+                    Ok(()) => {
+                        *last = Some(link);
+                        return Verdict::Sent;
+                    }
+                    Err(Refused::Full) if self.to.options.router_mandatory => {
+                        return Verdict::Full(link);
+                    }
+                    Err(Refused::Full) => {
+                        self.to.dropped(&link, DropReason::Full);
+                        return Verdict::Dropped;
+                    }
+                    // It is gone; another connection may have its name.
+                    Err(Refused::Closed) => {}
+                }
+            }
+        }
+        self.to.counters.dropped(DropReason::Unroutable, 1);
+        Verdict::Dropped
+    }
+}
+
+impl Tally {
+    fn count(&mut self, verdict: &Verdict, envelope: &[Frame], parcel: &Parcel<'_>) {
+        let (frames, bytes) = parcel.measure();
+        let id: usize = envelope.iter().map(Frame::len).sum();
+        let volume = Volume {
+            messages: 1,
+            frames: frames + envelope.len() as u64,
+            bytes: bytes + id as u64,
+        };
+        self.received += volume;
+        match verdict {
+            Verdict::Sent => self.sent += volume,
+            _ => self.dropped += 1,
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn open(&self) {
+        self.closed.store(false, Ordering::Release);
+        self.opened.notify_waiters();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// A peer that is not read because its message is for one that has no room.
+struct Held {
+    by: Arc<Core>,
+    link: Arc<Link>,
+}
+
+impl Held {
+    /// Holds it until there is room, or nobody to have any.
+    async fn until_room(self, addressee: Arc<Link>) {
+        // Gone or not: the next try tells.
+        let _gone = wait_for_room(&addressee).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.by.inbox.resume(&self.link);
+    }
+}
