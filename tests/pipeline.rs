@@ -1,13 +1,11 @@
-//! PUSH, PULL and PAIR: who gets a message, in which order, and that it is whole.
+//! PUSH and PULL: who gets a message, in which order, and that it is whole.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use privateer::core::{
-    Frame, HandshakeFailure, Linger, Message, PairSocket, PullSocket, PushSocket, SocketOptions,
-};
+use privateer::core::{Frame, Linger, Message, PullSocket, PushSocket, SocketOptions};
 
 mod support;
 use support::relay::Relay;
@@ -194,73 +192,6 @@ async fn a_killed_peer_takes_only_its_own() {
             got.push(number(&soon(survivor.recv()).await.unwrap()));
         }
         assert!(got.is_sorted() && got.len() == 15, "{transport:?}: {got:?}");
-    }
-}
-
-/// K16: a second peer is refused, which an event tells; the first one stays.
-#[tokio::test]
-async fn pair_refuses_a_second_peer() {
-    for transport in Transport::KINDS {
-        let (pair, first, second) = (
-            PairSocket::usual(),
-            PairSocket::usual(),
-            PairSocket::usual(),
-        );
-        let Linked { endpoint, .. } = &link(&pair, &first, transport).await;
-        let mut watch = pair.watch();
-        second.connect_to(endpoint);
-        assert_eq!(
-            watch.handshake_failed().await,
-            HandshakeFailure::PairOccupied
-        );
-        pair.send("yours").await.unwrap();
-        assert_eq!(soon(first.recv()).await.unwrap()[0], "yours");
-        first.send("mine").await.unwrap();
-        assert_eq!(soon(pair.recv()).await.unwrap()[0], "mine");
-    }
-}
-
-/// K16: once the first peer is gone, another one may come, and one that was refused gets in by itself.
-#[tokio::test]
-async fn pair_accepts_a_new_peer_after_the_first() {
-    for transport in Transport::KINDS {
-        let (pair, first) = (PairSocket::usual(), PairSocket::usual());
-        let second = PairSocket::with(eager());
-        let Linked { endpoint, .. } = &link(&pair, &first, transport).await;
-        let mut watch = pair.watch();
-        if transport != Transport::Inproc {
-            second.connect_to(endpoint);
-            watch.handshake_failed().await;
-        }
-        first.end(Linger::Discard).await;
-        watch.disconnected().await;
-        if transport == Transport::Inproc {
-            second.connect_to(endpoint);
-        }
-        watch.connected().await;
-        pair.send("welcome").await.unwrap();
-        assert_eq!(soon(second.recv()).await.unwrap()[0], "welcome");
-    }
-}
-
-/// K16: what is queued for a connected endpoint waits for it, whoever else knocks.
-#[tokio::test]
-async fn pair_keeps_its_queue_over_a_reconnect() {
-    for transport in Transport::RECONNECTING {
-        let place = transport.place();
-        let pair = PairSocket::with(eager());
-        let mut watch = pair.watch();
-        pair.try_connect_to(&place.endpoint).unwrap();
-        for life in ["one", "two"] {
-            pair.send(life).await.unwrap();
-            let server = PairSocket::usual();
-            server.bind_to(&place.endpoint).await;
-            assert_eq!(soon(server.recv()).await.unwrap()[0], *life);
-            server.send(life).await.unwrap();
-            assert_eq!(soon(pair.recv()).await.unwrap()[0], *life);
-            server.end(Linger::Forever).await;
-            watch.disconnected().await;
-        }
     }
 }
 

@@ -18,6 +18,8 @@ mod frames;
 mod handshake;
 #[path = "wire/heartbeats.rs"]
 mod heartbeats;
+#[path = "wire/places.rs"]
+mod places;
 #[path = "wire/refusals.rs"]
 mod refusals;
 #[path = "wire/strangers.rs"]

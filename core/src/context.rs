@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use tokio::sync::watch;
 
+use crate::endpoint::Endpoint;
 use crate::network::Network;
-use crate::pipe::Pipe;
 use crate::socket::core::{Core, Phase};
+use crate::socket::outbound::Slot;
 use crate::sync::Mutex;
 
 /// The name space of inproc and memory endpoints. Cheap to clone; clones are the same context.
@@ -44,8 +45,9 @@ pub(crate) struct Names {
 /// A socket that connected to a name before it was bound.
 pub(crate) struct Waiting {
     pub(crate) core: Weak<Core>,
-    /// What the socket's owner has sent already, unless the socket sends to established connections only.
-    pub(crate) outbound: Option<Arc<Pipe>>,
+    pub(crate) endpoint: Endpoint,
+    /// Where the messages are that the socket's owner has sent already.
+    pub(crate) outbound: Slot,
     /// Whether it is still to wait; dropped when the wait is over.
     pub(crate) phase: watch::Receiver<Phase>,
 }

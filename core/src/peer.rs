@@ -160,6 +160,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Whether this socket made the connection, to this endpoint.
+    pub(crate) fn is_to(&self, endpoint: &Endpoint) -> bool {
+        self.direction == Direction::Connected && self.endpoint == *endpoint
+    }
+
     /// Whether the peer is a socket of this process, and there is no session between.
     pub(crate) const fn is_inproc(&self) -> bool {
         matches!(self.endpoint.address(), Address::Inproc(_))

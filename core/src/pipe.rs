@@ -226,6 +226,20 @@ impl Pipe {
         wake(waker);
     }
 
+    /// Puts back what was taken and not used up, before everything else: it begins and ends with a message.
+    pub(crate) fn put_back(&self, segments: &mut VecDeque<Segment>) {
+        if segments.is_empty() {
+            return;
+        }
+        let waker = {
+            let mut state = self.state.lock();
+            segments.append(&mut state.segments);
+            std::mem::swap(&mut state.segments, segments);
+            state.reader.wake()
+        };
+        wake(waker);
+    }
+
     /// How many messages have room now. With none, `waker` is called at the low-water mark.
     pub(crate) fn room(&self, waker: &Waker) -> usize {
         let mut state = self.state.lock();

@@ -128,13 +128,13 @@ async fn padding_filler_as_server_and_later_versions_are_accepted() {
     }
 }
 
-/// The first octets that a socket says behind its greeting, READY complete.
+/// The first octets that a socket says behind its greeting, READY complete, to a socket of this type.
 macro_rules! ready_of {
-    ($socket:ident, $options:expr) => {{
+    ($socket:ident, $options:expr, $peer:literal) => {{
         let socket = $socket::with_options($options).unwrap();
         let endpoint = socket.bind("tcp://127.0.0.1:*").await.unwrap();
         let mut peer = RawPeer::connect(&endpoint).await;
-        peer.send(&greeting()).await;
+        peer.send(&[greeting(), ready($peer)].concat()).await;
         peer.read(64).await;
         let header = peer.read(2).await;
         [header.clone(), peer.read(header[1].into()).await].concat()
@@ -152,30 +152,45 @@ async fn our_ready_is_libzmqs_for_every_type() {
         [&[0x04, len(&body)], &body[..]].concat()
     };
     let empty = b"\x08Identity\0\0\0\0";
-    assert_eq!(ready_of!(PairSocket, none()), expected("PAIR", b""));
-    assert_eq!(ready_of!(PushSocket, none()), expected("PUSH", b""));
-    assert_eq!(ready_of!(PullSocket, none()), expected("PULL", b""));
-    assert_eq!(ready_of!(RepSocket, none()), expected("REP", b""));
-    assert_eq!(ready_of!(ReqSocket, none()), expected("REQ", empty));
-    assert_eq!(ready_of!(DealerSocket, none()), expected("DEALER", empty));
-    assert_eq!(ready_of!(RouterSocket, none()), expected("ROUTER", empty));
+    assert_eq!(ready_of!(PairSocket, none(), "PAIR"), expected("PAIR", b""));
+    assert_eq!(ready_of!(PushSocket, none(), "PULL"), expected("PUSH", b""));
+    assert_eq!(ready_of!(PullSocket, none(), "PUSH"), expected("PULL", b""));
+    assert_eq!(ready_of!(RepSocket, none(), "REQ"), expected("REP", b""));
+    assert_eq!(ready_of!(ReqSocket, none(), "REP"), expected("REQ", empty));
+    assert_eq!(
+        ready_of!(DealerSocket, none(), "DEALER"),
+        expected("DEALER", empty)
+    );
+    assert_eq!(
+        ready_of!(RouterSocket, none(), "DEALER"),
+        expected("ROUTER", empty)
+    );
     // Measured: ROUTER's READY has 0x29 octets.
-    assert_eq!(ready_of!(RouterSocket, none())[..2], [0x04, 0x29]);
+    assert_eq!(ready_of!(RouterSocket, none(), "DEALER")[..2], [0x04, 0x29]);
 
     let named = || none().routing_id(RoutingId::new("abc").unwrap());
     let abc = b"\x08Identity\0\0\0\x03abc";
-    assert_eq!(ready_of!(DealerSocket, named()), expected("DEALER", abc));
-    assert_eq!(ready_of!(ReqSocket, named()), expected("REQ", abc));
-    assert_eq!(ready_of!(RouterSocket, named()), expected("ROUTER", abc));
-    assert_eq!(ready_of!(PushSocket, named()), expected("PUSH", b""));
-    assert_eq!(ready_of!(RepSocket, named()), expected("REP", b""));
+    assert_eq!(
+        ready_of!(DealerSocket, named(), "DEALER"),
+        expected("DEALER", abc)
+    );
+    assert_eq!(ready_of!(ReqSocket, named(), "REP"), expected("REQ", abc));
+    assert_eq!(
+        ready_of!(RouterSocket, named(), "DEALER"),
+        expected("ROUTER", abc)
+    );
+    assert_eq!(
+        ready_of!(PushSocket, named(), "PULL"),
+        expected("PUSH", b"")
+    );
+    assert_eq!(ready_of!(RepSocket, named(), "REQ"), expected("REP", b""));
 }
 
 /// W07: properties of ours stand behind Socket-Type and Identity.
 #[tokio::test]
 async fn our_properties_are_in_ready() {
     let options = SocketOptions::new().property("X-Unit", "m/s").unwrap();
-    let ready = ready_of!(PushSocket, options);
+    let ready = ready_of!(PushSocket, options, "PULL");
     assert_eq!(
         ready[2..],
         *b"\x05READY\x0BSocket-Type\0\0\0\x04PUSH\x06X-Unit\0\0\0\x03m/s"

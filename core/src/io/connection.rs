@@ -16,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
 use crate::peer::{Direction, Link, PeerFacts};
 use crate::pipe::Pipe;
+use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::zmtp::frame::put_header;
 use crate::zmtp::handshake::{Handshake, Local, Remote};
@@ -29,7 +30,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) remote_address: Option<String>,
     pub(crate) direction: Direction,
-    pub(crate) outbound: Option<&'a Arc<Pipe>>,
+    pub(crate) outbound: Option<Arc<Pipe>>,
 }
 
 /// An established connection that is not served yet.
@@ -47,7 +48,8 @@ pub(crate) async fn establish<S: Stream>(
     origin: Origin<'_>,
 ) -> Option<Established<S>> {
     let limit = core.options.handshake_timeout;
-    let shaken = match timeout(limit, shake_hands(core, &mut stream)).await {
+    let shaking = shake_hands(core, &mut stream, origin.direction);
+    let shaken = match timeout(limit, shaking).await {
         Ok(done) => done,
         Err(_elapsed) => Err(HandshakeFailure::TimedOut),
     };
@@ -57,7 +59,7 @@ pub(crate) async fn establish<S: Stream>(
         direction,
         outbound,
     } = origin;
-    let attached = shaken.and_then(|(remote, early)| {
+    let attached = shaken.and_then(|(remote, early, seat)| {
         let newcomer = Newcomer {
             facts: PeerFacts {
                 socket_type: remote.socket_type,
@@ -67,8 +69,9 @@ pub(crate) async fn establish<S: Stream>(
             endpoint: endpoint.clone(),
             remote_address: remote_address.clone(),
             direction,
-            outbound: outbound.map(Arc::clone),
+            outbound,
             inbound: None,
+            seat,
         };
         let link = core.attach(newcomer)?;
         Ok((link, early, remote.minor))
@@ -102,20 +105,42 @@ pub(crate) fn refuse(
     });
 }
 
-/// Greeting and READY both ways; returns what was read behind them.
+/// Greeting and READY both ways; returns what was read behind them, and the peer's place if it has one already.
 async fn shake_hands<S: Stream>(
-    core: &Core,
+    core: &Arc<Core>,
     stream: &mut S,
-) -> Result<(Remote, BytesMut), HandshakeFailure> {
+    direction: Direction,
+) -> Result<(Remote, BytesMut, Option<Seat>), HandshakeFailure> {
     let facts = core.facts();
-    let mut handshake = Handshake::new(Local {
+    let local = Local {
         socket_type: facts.socket_type,
         routing_id: facts.routing_id,
         properties: facts.properties,
-    });
+    };
+    let admission = core.admission(direction);
+    let mut handshake = match admission {
+        Admission::AtTheEnd => Handshake::new(local),
+        Admission::OnGreeting | Admission::OnReady => Handshake::withholding(local),
+    };
+    let mut seat = None;
     let mut input = BytesMut::with_capacity(HANDSHAKE_READ);
     loop {
-        let progress = handshake.handle_input(&mut input);
+        let heard = handshake.handle_input(&mut input);
+        let progress = heard.map_err(Into::into).and_then(|remote| {
+            let is_due = match admission {
+                Admission::OnGreeting => handshake.is_greeted(),
+                Admission::OnReady => remote.is_some(),
+                Admission::AtTheEnd => false,
+            };
+            if is_due && seat.is_none() {
+                let wanted = remote
+                    .as_ref()
+                    .and_then(|remote| remote.routing_id.as_ref());
+                seat = Some(core.admit(wanted)?);
+                handshake.put_ready();
+            }
+            Ok::<_, HandshakeFailure>(remote)
+        });
         if let Some(output) = handshake.take_output() {
             let written = stream.write_all(&output).await;
             // A refusal is to be reported as itself, even if the peer does not wait to hear it.
@@ -124,7 +149,7 @@ async fn shake_hands<S: Stream>(
             }
         }
         if let Some(remote) = progress? {
-            return Ok((remote, input));
+            return Ok((remote, input, seat));
         }
         match stream.read_buf(&mut input).await {
             Ok(0) => return Err(HandshakeFailure::ClosedByPeer),
@@ -137,11 +162,10 @@ async fn shake_hands<S: Stream>(
     }
 }
 
-/// Serves an established connection until it ends; `flight` keeps what was taken and not wholly written.
+/// Serves an established connection until it ends; what was taken from its pipe and not wholly written goes back there.
 pub(crate) async fn converse<S: Stream>(
     core: &Arc<Core>,
     established: Established<S>,
-    flight: &mut Flight,
     phase: &mut watch::Receiver<Phase>,
 ) -> DisconnectReason {
     let Established {
@@ -150,6 +174,7 @@ pub(crate) async fn converse<S: Stream>(
         minor,
         link,
     } = established;
+    let mut flight = Flight::default();
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
     let interval = core.options.heartbeat_interval.filter(|_| minor > 0);
@@ -162,7 +187,7 @@ pub(crate) async fn converse<S: Stream>(
         reader: Reader::new(traffic, Arc::clone(&link.inbound)),
         writer: Writer::new(
             Arc::clone(&link.outbound),
-            flight,
+            &mut flight,
             hello(core),
             Arc::clone(&core.pool),
         ),
@@ -178,6 +203,7 @@ pub(crate) async fn converse<S: Stream>(
     };
     drop(session);
     link.outbound.credit(flight.rewind());
+    link.outbound.put_back(&mut flight.segments);
     core.detach(&link, reason);
     reason
 }

@@ -1,69 +1,66 @@
 //! inproc: `inproc://name`. No session and no task: each of the two pipes joins two sockets of the process.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 
-use crate::context::Waiting;
+use tokio::sync::watch;
+
+use super::connection::refuse;
+use crate::context::{Names, Waiting};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::ConnectError;
-use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
-use crate::peer::{Direction, Link, PeerFacts};
+use crate::monitor::{DisconnectReason, HandshakeFailure};
+use crate::peer::{Direction, Link};
 use crate::pipe::{Limits, Pipe};
+use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
+use crate::socket::outbound::{Outbound, Slot};
 use crate::socket_type::SocketType;
 
-/// Connects to a name, or waits for it to be bound.
+/// Connects to a name: waits for it to be bound and for a place among the binder's peers, which may both be there.
 pub(crate) fn connect(
     core: &Arc<Core>,
     endpoint: &Endpoint,
     name: &str,
+    (slot, phase): (Slot, watch::Receiver<Phase>),
 ) -> Result<(), ConnectError> {
     let binder = {
-        let mut names = core.options.context.names().lock();
-        let binder = names.bound.get(name).and_then(Weak::upgrade);
-        if binder.is_none() {
-            names
-                .waiting
-                .entry(name.into())
-                .or_default()
-                .push(wait(core, endpoint));
-        }
-        binder
+        let names = core.options.context.names().lock();
+        open_binder(&names.bound, name)
     };
-    let Some(binder) = binder else { return Ok(()) };
-    if !core.socket_type.compatible_with(binder.socket_type) {
+    if let Some(binder) = binder
+        && !core.socket_type.compatible_with(binder.socket_type)
+    {
         return Err(ConnectError::Incompatible {
             endpoint: endpoint.clone(),
             ours: core.socket_type,
             theirs: binder.socket_type,
         });
     }
-    join(core, &binder, endpoint, None);
+    slot.set(core.early_outbound());
+    let waiting = Waiting {
+        core: Arc::downgrade(core),
+        endpoint: endpoint.clone(),
+        outbound: slot.clone(),
+        phase,
+    };
+    {
+        let mut names = core.options.context.names().lock();
+        names.waiting.entry(name.into()).or_default().push(waiting);
+    }
+    core.settle_queue();
+    for refused in meet(core) {
+        if refused.slot.is(&slot) {
+            refused.tell();
+        }
+    }
     Ok(())
 }
 
-/// Makes the pipe that takes messages until the name is bound. A binder sees it only when it is complete.
-fn wait(core: &Arc<Core>, endpoint: &Endpoint) -> Waiting {
-    let early = core.traits.queues_early && !core.options.immediate;
-    let outbound = early.then(|| core.new_pipe(core.options.send));
-    if let Some(pipe) = &outbound {
-        pipe.set_writer(core.outbox.bell.waker());
-        core.outbox.add(Arc::clone(pipe));
-    }
-    let phase = core
-        .endpoints
-        .lock()
-        .wait_for_bind(endpoint, outbound.as_ref());
-    Waiting {
-        core: Arc::downgrade(core),
-        outbound,
-        phase,
-    }
-}
-
 /// Binds a name, and joins those who wait for it. False if the name is taken.
-pub(crate) fn bind(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> bool {
-    let waiting = {
+pub(crate) fn bind(core: &Arc<Core>, name: &str) -> bool {
+    {
         let mut names = core.options.context.names().lock();
         if names
             .bound
@@ -73,19 +70,11 @@ pub(crate) fn bind(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> bool {
             return false;
         }
         names.bound.insert(name.into(), Arc::downgrade(core));
-        names.waiting.remove(name).unwrap_or_default()
-    };
-    for Waiting {
-        core: connector,
-        outbound,
-        phase,
-    } in waiting
-    {
-        if let Some(connector) = connector.upgrade() {
-            join(&connector, core, endpoint, outbound);
+    }
+    for refused in meet(core) {
+        if refused.is_for(core, name) {
+            refused.tell();
         }
-        // A connector that closes waits for this.
-        drop(phase);
     }
     true
 }
@@ -93,6 +82,131 @@ pub(crate) fn bind(core: &Arc<Core>, endpoint: &Endpoint, name: &str) -> bool {
 /// Gives a name back.
 pub(crate) fn unbind(core: &Core, name: &str) {
     core.options.context.names().lock().bound.remove(name);
+}
+
+/// A connector and a binder who found each other.
+struct Meeting {
+    connector: Arc<Core>,
+    binder: Arc<Core>,
+    waiting: Waiting,
+    seats: Seats,
+}
+
+/// The connector's place among the peers of the binder, and the other way round.
+struct Seats {
+    at_binder: Seat,
+    at_connector: Seat,
+}
+
+/// A connector who waits on, for want of a place at the binder's or its own.
+pub(crate) struct Refusal {
+    connector: Arc<Core>,
+    binder: Arc<Core>,
+    endpoint: Endpoint,
+    slot: Slot,
+    reason: HandshakeFailure,
+}
+
+/// Joins this socket with all that it waits for, or that wait for it, and have a place for each other; returns those
+/// that have none.
+pub(crate) fn meet(core: &Arc<Core>) -> Vec<Refusal> {
+    let (meetings, refused) = meetings(core);
+    for meeting in meetings {
+        join(meeting);
+    }
+    refused
+}
+
+fn meetings(core: &Arc<Core>) -> (Vec<Meeting>, Vec<Refusal>) {
+    let (mut meetings, mut refused) = (Vec::new(), Vec::new());
+    let mut names = core.options.context.names().lock();
+    let Names { bound, waiting } = &mut *names;
+    waiting.retain(|name, list| {
+        let Some(binder) = open_binder(bound, name) else {
+            return true;
+        };
+        for waiting in std::mem::take(list) {
+            let Some(connector) = waiting.core.upgrade() else {
+                continue;
+            };
+            if !Arc::ptr_eq(core, &connector) && !Arc::ptr_eq(core, &binder) {
+                list.push(waiting);
+                continue;
+            }
+            let binder = Arc::clone(&binder);
+            match seats(&connector, &binder) {
+                Ok(seats) => meetings.push(Meeting {
+                    connector,
+                    binder,
+                    waiting,
+                    seats,
+                }),
+                Err(reason) => {
+                    refused.push(Refusal {
+                        connector,
+                        binder,
+                        endpoint: waiting.endpoint.clone(),
+                        slot: waiting.outbound.clone(),
+                        reason,
+                    });
+                    list.push(waiting);
+                }
+            }
+        }
+        !list.is_empty()
+    });
+    (meetings, refused)
+}
+
+/// Whether this socket and another wait for each other: for a place, since the name is bound.
+pub(crate) fn is_awaited(core: &Arc<Core>) -> bool {
+    let names = core.options.context.names().lock();
+    let mut waiting = names.waiting.iter();
+    waiting.any(|(name, list)| {
+        let Some(binder) = open_binder(&names.bound, name) else {
+            return false;
+        };
+        let is_core = |waiting: &Waiting| std::ptr::eq(waiting.core.as_ptr(), &raw const **core);
+        Arc::ptr_eq(core, &binder) || list.iter().any(is_core)
+    })
+}
+
+/// The socket that is bound to a name and does not close.
+fn open_binder(bound: &HashMap<Box<str>, Weak<Core>>, name: &str) -> Option<Arc<Core>> {
+    let binder = bound.get(name).and_then(Weak::upgrade);
+    binder.filter(|binder| !binder.endpoints.lock().closed)
+}
+
+/// A place for each at the other's.
+fn seats(connector: &Arc<Core>, binder: &Arc<Core>) -> Result<Seats, HandshakeFailure> {
+    let (ours, theirs) = (connector.socket_type, binder.socket_type);
+    if !ours.compatible_with(theirs) {
+        return Err(mismatch(ours, theirs));
+    }
+    let at_binder = binder.admit(connector.options.routing_id.as_ref())?;
+    match connector.admit(binder.options.routing_id.as_ref()) {
+        Ok(at_connector) => Ok(Seats {
+            at_binder,
+            at_connector,
+        }),
+        Err(refused) => {
+            at_binder.give_back();
+            Err(refused)
+        }
+    }
+}
+
+impl Refusal {
+    fn is_for(&self, binder: &Arc<Core>, name: &str) -> bool {
+        Arc::ptr_eq(&self.binder, binder)
+            && matches!(self.endpoint.address(), Address::Inproc(other) if **other == *name)
+    }
+
+    fn tell(self) {
+        for core in [self.connector, self.binder] {
+            refuse(&core, &self.endpoint, None, self.reason.clone());
+        }
+    }
 }
 
 /// Ends the waits of this socket that are to end and have nothing to send, or no time left; returns how many messages
@@ -106,7 +220,7 @@ pub(crate) fn give_up(core: &Core) -> u64 {
                 return waiting.core.strong_count() > 0;
             }
             let over = waiting.is_over(core);
-            if over && let Some(pipe) = &waiting.outbound {
+            if over && let Some(pipe) = waiting.outbound.pipe() {
                 unsent += pipe.counts().queued as u64;
             }
             !over
@@ -118,14 +232,10 @@ pub(crate) fn give_up(core: &Core) -> u64 {
 
 impl Waiting {
     fn is_over(&self, core: &Core) -> bool {
-        let queued = self
-            .outbound
-            .as_ref()
-            .is_some_and(|pipe| pipe.counts().queued > 0);
         match *self.phase.borrow() {
             // Without a sender the endpoint is forgotten.
             Phase::Running => self.phase.has_changed().is_err(),
-            Phase::Draining => !queued && !core.requests.is_unsent(),
+            Phase::Draining => !core.has_unsent(&self.outbound),
             Phase::Abort => true,
         }
     }
@@ -149,73 +259,73 @@ pub(crate) fn parted(core: &Arc<Core>, link: &Link, reason: DisconnectReason) {
     };
     if !again {
         core.forget_one(endpoint);
-    } else if let Err(ConnectError::Incompatible { ours, theirs, .. }) =
-        connect(core, endpoint, name)
-    {
+        return;
+    }
+    let idle = core.endpoints.lock().idle(endpoint);
+    let connected = idle.map(|idle| connect(core, endpoint, name, idle));
+    if let Some(Err(ConnectError::Incompatible { ours, theirs, .. })) = connected {
         core.forget_one(endpoint);
-        refuse(core, endpoint, mismatch(ours, theirs));
+        refuse(core, endpoint, None, mismatch(ours, theirs));
     }
 }
 
-/// Makes two sockets each other's peers. `early` holds what the connector has sent already.
-fn join(connector: &Arc<Core>, binder: &Arc<Core>, endpoint: &Endpoint, early: Option<Arc<Pipe>>) {
-    let forth_limits = sum(connector.options.send, binder.options.recv);
-    let forth = match early {
-        Some(pipe) => {
-            connector.outbox.remove(&pipe);
-            connector.endpoints.lock().joined(&pipe);
-            pipe.set_limits(forth_limits);
-            pipe
-        }
-        None => connector.new_pipe(forth_limits),
-    };
-    let back = binder.new_pipe(sum(binder.options.send, connector.options.recv));
-    let newcomer =
-        |facts: PeerFacts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>| Newcomer {
-            facts,
-            endpoint: endpoint.clone(),
-            remote_address: None,
-            direction,
-            outbound: Some(Arc::clone(outbound)),
-            inbound: Some(Arc::clone(inbound)),
-        };
-    for (core, pipe) in [(connector, &forth), (binder, &back)] {
-        if let Some(hello) = &core.options.hello_message {
-            pipe.publish_first(hello);
-        }
+/// Makes two sockets each other's peers, with what the connector has sent already.
+fn join(meeting: Meeting) {
+    let Meeting {
+        connector,
+        binder,
+        waiting,
+        seats,
+    } = meeting;
+    let endpoint = &waiting.endpoint;
+    let early = waiting.outbound.pipe();
+    if let Some(pipe) = &early {
+        connector.outbox.remove(pipe);
     }
-    let attached = if connector.socket_type.compatible_with(binder.socket_type) {
-        let accepted = newcomer(connector.facts(), Direction::Accepted, &back, &forth);
-        binder.attach(accepted).and_then(|theirs| {
-            let connected = newcomer(binder.facts(), Direction::Connected, &forth, &back);
-            let ours = connector.attach(connected).inspect_err(|_refused| {
-                binder.detach(&theirs, DisconnectReason::ClosedByPeer);
-            })?;
-            Ok((ours, theirs))
-        })
-    } else {
-        Err(mismatch(connector.socket_type, binder.socket_type))
+    waiting.outbound.set(Outbound::Connection);
+    let forth = pipe(&connector, &binder, early);
+    let back = pipe(&binder, &connector, None);
+    let newcomer = |facts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>, seat| Newcomer {
+        facts,
+        endpoint: endpoint.clone(),
+        remote_address: None,
+        direction,
+        outbound: Some(Arc::clone(outbound)),
+        inbound: Some(Arc::clone(inbound)),
+        seat: Some(seat),
     };
-    match attached {
-        Ok((ours, theirs)) => {
-            // Set once, here.
-            let _first = ours
-                .partner
-                .set((Arc::downgrade(binder), Arc::downgrade(&theirs)));
-            let _first = theirs
-                .partner
-                .set((Arc::downgrade(connector), Arc::downgrade(&ours)));
-            let forgotten = !connector.endpoints.lock().has_connected(endpoint);
-            let closed = binder.endpoints.lock().closed;
-            end_if_asked(connector, &ours, forgotten);
-            end_if_asked(binder, &theirs, closed);
-        }
-        Err(reason) => {
-            for core in [connector, binder] {
-                refuse(core, endpoint, reason.clone());
-            }
-        }
+    let (accepted, connected) = (Direction::Accepted, Direction::Connected);
+    let theirs = newcomer(connector.facts(), accepted, &back, &forth, seats.at_binder);
+    let ours = newcomer(binder.facts(), connected, &forth, &back, seats.at_connector);
+    // Both have a place: nothing is in the way of either.
+    let (Ok(theirs), Ok(ours)) = (binder.attach(theirs), connector.attach(ours)) else {
+        return;
+    };
+    // Set once, here.
+    let _first = ours
+        .partner
+        .set((Arc::downgrade(&binder), Arc::downgrade(&theirs)));
+    let _first = theirs
+        .partner
+        .set((Arc::downgrade(&connector), Arc::downgrade(&ours)));
+    let forgotten = !connector.endpoints.lock().has_connected(endpoint);
+    let closed = binder.endpoints.lock().closed;
+    end_if_asked(&connector, &ours, forgotten);
+    end_if_asked(&binder, &theirs, closed);
+    // A connector that closes waits for this.
+    drop(waiting.phase);
+}
+
+/// The pipe from one socket to another, which may hold something already.
+fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
+    let limits = sum(from.options.send, to.options.recv);
+    let pipe = early.or_else(|| from.give_queue_away());
+    let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
+    pipe.set_limits(limits);
+    if let Some(hello) = &from.options.hello_message {
+        pipe.publish_first(hello);
     }
+    pipe
 }
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.
@@ -228,15 +338,6 @@ fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, gone: bool) {
 
 fn mismatch(local: SocketType, peer: SocketType) -> HandshakeFailure {
     HandshakeFailure::Protocol(crate::HandshakeError::SocketType { local, peer })
-}
-
-fn refuse(core: &Core, endpoint: &Endpoint, reason: HandshakeFailure) {
-    core.counters.handshakes_failed.add(1);
-    core.events.emit(SocketEvent::HandshakeFailed {
-        endpoint: endpoint.clone(),
-        remote_address: None,
-        reason,
-    });
 }
 
 /// What a pipe between two sockets may hold: what both may hold, and no limit if either has none.

@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::connection::{Established, Origin, converse, establish, refuse};
 use super::credentials::Credentials;
-use super::flight::Flight;
 use super::transport::{Listener, Stream};
 use crate::monitor::{HandshakeFailure, SocketEvent};
 use crate::peer::Direction;
@@ -54,7 +53,7 @@ pub(crate) async fn run<L: Listener>(
                     };
                     drop(permit);
                     if let Some(established) = established {
-                        converse(&core, established, &mut Flight::default(), &mut phase).await;
+                        converse(&core, established, &mut phase).await;
                     }
                 });
             }

@@ -88,14 +88,15 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
         .filter(|link| !link.is_inproc() && link.outbound_is_own);
     let of_links = sessions.map(|link| Arc::clone(&link.outbound));
     let (waiting, dialling): (Vec<_>, Vec<_>) = connected.iter().partition(|one| one.is_inproc());
-    let pipes: Vec<_> = of_links
-        .chain(dialling.iter().filter_map(|one| one.pipe.clone()))
+    let mut pipes: Vec<_> = of_links
+        .chain(dialling.iter().filter_map(|one| one.outbound.pipe()))
         .collect();
-    for pipe in waiting
+    let waiting: Vec<_> = waiting
         .iter()
-        .filter_map(|one| one.pipe.as_ref())
-        .chain(&pipes)
-    {
+        .filter_map(|one| one.outbound.pipe())
+        .collect();
+    let queue = core.peers.lock().queue.clone();
+    for pipe in waiting.iter().chain(&pipes).chain(&queue) {
         pipe.finish();
     }
     for link in &links {
@@ -109,6 +110,7 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
         .map(|endpoint| &endpoint.phase)
         .chain([&core.phase]);
     let never_bound = drain(&core, phases, linger).await;
+    pipes.extend(core.peers.lock().queue.take());
     CloseReport {
         unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()),
     }

@@ -1,13 +1,14 @@
 //! [`Core`]: what all socket types are made of: pipes, peers, endpoints, and their life.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use super::admission::Seat;
 use super::counters::{Counters, SocketStats};
 use super::endpoints::Endpoints;
 use super::lockstep::{self, Requests};
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) outbox: RoundRobin,
     pub(crate) peers: Mutex<Peers>,
+    /// Tells that a place among the peers is free.
+    pub(crate) vacant: Notify,
     pub(crate) endpoints: Mutex<Endpoints>,
     /// What the tasks of accepted connections are to do.
     pub(crate) phase: watch::Sender<Phase>,
@@ -44,7 +47,7 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     /// The request of a REQ socket; unused by others.
     pub(crate) requests: Requests,
-    next_generated: AtomicU32,
+    pub(crate) next_generated: AtomicU32,
 }
 
 /// What a task of a socket is to do.
@@ -62,7 +65,10 @@ pub(crate) enum Phase {
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     pub(crate) by_id: HashMap<PeerId, Arc<Link>>,
+    /// Those that have a place already are here, too.
     pub(crate) by_routing_id: HashMap<RoutingId, PeerId>,
+    /// What is sent goes into it if there can be one peer only.
+    pub(crate) queue: Option<Arc<Pipe>>,
 }
 
 /// A connection that is about to be a peer.
@@ -71,14 +77,13 @@ pub(crate) struct Newcomer {
     pub(crate) endpoint: Endpoint,
     pub(crate) remote_address: Option<String>,
     pub(crate) direction: Direction,
-    /// The pipe of its endpoint; none if it is to have one of its own.
+    /// The pipe of its endpoint; none if it is to have one of its own, or the queue of the socket.
     pub(crate) outbound: Option<Arc<Pipe>>,
     /// The pipe from its socket, over inproc.
     pub(crate) inbound: Option<Arc<Pipe>>,
+    /// Its place, if it was taken before.
+    pub(crate) seat: Option<Seat>,
 }
-
-/// Numbers of connections, unique within the process.
-static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
 
 impl Core {
     pub(crate) fn new(
@@ -97,6 +102,7 @@ impl Core {
             inbox: Arc::default(),
             outbox: RoundRobin::default(),
             peers: Mutex::default(),
+            vacant: Notify::new(),
             endpoints: Mutex::default(),
             phase: watch::Sender::new(Phase::Running),
             events: Events::new(),
@@ -144,25 +150,31 @@ impl Core {
         if self.endpoints.lock().closed {
             // Too late for `close` to see it: nobody receives, and nothing is sent but what waits already.
             link.inbound.finish();
-            if link.outbound_is_own {
-                link.outbound.finish();
-            }
+            link.outbound.finish();
         }
         Ok(link)
     }
 
     /// The new peer, and the one whose routing id it takes over.
     fn new_link(
-        &self,
-        newcomer: Newcomer,
+        self: &Arc<Self>,
+        mut newcomer: Newcomer,
     ) -> Result<(Arc<Link>, Option<Arc<Link>>), HandshakeFailure> {
+        // Before `peers`: a seat that is given back needs that lock.
+        let seat = match newcomer.seat.take() {
+            Some(seat) => seat,
+            None => self.admit(newcomer.facts.routing_id.as_ref())?,
+        };
         let mut peers = self.peers.lock();
-        if self.traits.single_peer && !peers.by_id.is_empty() {
-            return Err(HandshakeFailure::PairOccupied);
+        if self.traits.single_peer && newcomer.outbound.is_none() {
+            let connected = newcomer.direction == Direction::Connected;
+            if connected && !self.endpoints.lock().keeps(&newcomer.endpoint) {
+                // Disconnected meanwhile: the queue is for others.
+                return Err(HandshakeFailure::Io(io::ErrorKind::ConnectionAborted));
+            }
+            newcomer.outbound = Some(self.queue(&mut peers.queue));
         }
-        let (routing_id, displaced) =
-            self.admit_routing_id(&mut peers, newcomer.facts.routing_id.as_ref())?;
-        let id = PeerId(NEXT_PEER.fetch_add(1, Ordering::Relaxed));
+        let (id, routing_id, displaced) = seat.keep();
         let room = Arc::new(Bell::default());
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
@@ -180,7 +192,7 @@ impl Core {
             let hwm = inbound.hwm();
             Link {
                 id,
-                routing_id: routing_id.clone(),
+                routing_id,
                 facts: newcomer.facts,
                 endpoint: newcomer.endpoint,
                 remote_address: newcomer.remote_address,
@@ -196,37 +208,7 @@ impl Core {
             }
         });
         peers.by_id.insert(id, Arc::clone(&link));
-        peers.by_routing_id.insert(routing_id, id);
         Ok((link, displaced))
-    }
-
-    /// The name of a new peer: its own choice if that is free or can be taken over, or one that is given to it.
-    fn admit_routing_id(
-        &self,
-        peers: &mut Peers,
-        wanted: Option<&RoutingId>,
-    ) -> Result<(RoutingId, Option<Arc<Link>>), HandshakeFailure> {
-        let Some(wanted) = wanted.filter(|_| self.traits.addressed) else {
-            return Ok((self.generate_routing_id(peers), None));
-        };
-        let mut displaced = None;
-        if let Entry::Occupied(taken) = peers.by_routing_id.entry(wanted.clone()) {
-            if !self.options.router_handover {
-                return Err(HandshakeFailure::DuplicateRoutingId);
-            }
-            displaced = peers.by_id.get(&taken.remove()).cloned();
-        }
-        Ok((wanted.clone(), displaced))
-    }
-
-    fn generate_routing_id(&self, peers: &Peers) -> RoutingId {
-        loop {
-            let number = self.next_generated.fetch_add(1, Ordering::Relaxed);
-            let id = RoutingId::generated(number);
-            if !peers.by_routing_id.contains_key(&id) {
-                return id;
-            }
-        }
     }
 
     /// The peer of this routing id, if one is connected.
@@ -242,22 +224,15 @@ impl Core {
             if peers.by_id.remove(&link.id).is_none() {
                 return;
             }
-            if peers.by_routing_id.get(&link.routing_id) == Some(&link.id) {
-                peers.by_routing_id.remove(&link.routing_id);
-            }
+            peers.release(link.id, &link.routing_id);
         }
         link.inbound.finish();
         if link.outbound_is_own {
             self.outbox.remove(&link.outbound);
             link.outbound.finish();
-            let lost = link.outbound.counts();
-            if reason != DisconnectReason::ClosedHere {
-                self.counters
-                    .dropped(DropReason::ConnectionLost, lost.queued as u64);
-            }
-            self.counters.past_sent.add(lost.sent);
-            self.counters.past_sent_bytes.add(lost.sent_bytes);
+            self.retire(&link.outbound, reason != DisconnectReason::ClosedHere);
         }
+        self.settle_queue();
         let received = link.inbound.counts();
         self.counters.past_received.add(received.sent);
         self.counters.past_received_bytes.add(received.sent_bytes);
@@ -274,6 +249,18 @@ impl Core {
         });
         if self.socket_type == SocketType::Req {
             self.requests.peer_down(self, link);
+        }
+        self.vacated();
+    }
+
+    /// Keeps what a pipe has counted that is not used any more; what is in it may be lost.
+    pub(crate) fn retire(&self, pipe: &Pipe, lost: bool) {
+        let counts = pipe.counts();
+        self.counters.past_sent.add(counts.sent);
+        self.counters.past_sent_bytes.add(counts.sent_bytes);
+        if lost {
+            self.counters
+                .dropped(DropReason::ConnectionLost, counts.queued as u64);
         }
     }
 
@@ -359,6 +346,7 @@ impl Core {
     fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
         let mut pipes = self.endpoints.lock().pipes();
         let peers = self.peers.lock();
+        pipes.extend(peers.queue.clone());
         let links = peers.by_id.values().filter(|link| chosen(link));
         pipes.extend(links.map(|link| Arc::clone(&link.outbound)));
         pipes

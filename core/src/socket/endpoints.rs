@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::close::{drain, unsent};
 use super::core::{Core, Phase};
+use super::outbound::{Outbound, Slot};
 use crate::adopted::StdListener;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
@@ -19,7 +20,7 @@ use crate::io::tcp::{TcpDialer, TcpListener};
 use crate::io::transport::{Dialer, Listener};
 use crate::io::{inproc, listener};
 use crate::monitor::{DisconnectReason, SocketEvent};
-use crate::peer::{Direction, Link};
+use crate::peer::Link;
 use crate::pipe::Pipe;
 use crate::socket_type::SocketType;
 
@@ -45,8 +46,7 @@ pub(crate) struct Bound {
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) endpoint: Endpoint,
-    /// The pipe that takes messages before there is a connection, and over tcp and ipc outlives connections.
-    pub(crate) pipe: Option<Arc<Pipe>>,
+    pub(crate) outbound: Slot,
     /// What its task is to do.
     pub(crate) phase: watch::Sender<Phase>,
 }
@@ -61,8 +61,13 @@ impl Endpoints {
     pub(crate) fn pipes(&self) -> Vec<Arc<Pipe>> {
         self.connected
             .iter()
-            .filter_map(|connected| connected.pipe.clone())
+            .filter_map(|connected| connected.outbound.pipe())
             .collect()
+    }
+
+    /// Whether an endpoint takes messages early, for whichever peer comes.
+    pub(crate) fn queue_early(&self) -> bool {
+        self.connected.iter().any(|one| one.outbound.is_of_socket())
     }
 
     /// Whether the socket keeps connected to anything.
@@ -76,35 +81,18 @@ impl Endpoints {
             .any(|connected| connected.endpoint == *endpoint)
     }
 
-    /// Keeps the pipe of an inproc endpoint that waits to be bound, and tells what the wait is to do.
-    pub(crate) fn wait_for_bind(
-        &mut self,
-        endpoint: &Endpoint,
-        pipe: Option<&Arc<Pipe>>,
-    ) -> watch::Receiver<Phase> {
-        let mut connected = self.connected.iter_mut().rev();
-        let found = connected.find(|one| one.endpoint == *endpoint && one.pipe.is_none());
-        match found {
-            Some(connected) => {
-                connected.pipe = pipe.cloned();
-                connected.phase.subscribe()
-            }
-            // Disconnected meanwhile: there is nothing to wait for.
-            None => watch::channel(Phase::Abort).1,
-        }
+    /// Whether a connection to this endpoint may still have what the socket sends.
+    pub(crate) fn keeps(&self, endpoint: &Endpoint) -> bool {
+        self.closed || self.has_connected(endpoint)
     }
 
-    /// The pipe of an inproc endpoint belongs to a connection from now on.
-    pub(crate) fn joined(&mut self, pipe: &Arc<Pipe>) {
-        for connected in &mut self.connected {
-            if connected
-                .pipe
-                .as_ref()
-                .is_some_and(|own| Arc::ptr_eq(own, pipe))
-            {
-                connected.pipe = None;
-            }
-        }
+    /// An inproc endpoint that has no connection and does not wait for one, with what tells it to stop.
+    pub(crate) fn idle(&self, endpoint: &Endpoint) -> Option<(Slot, watch::Receiver<Phase>)> {
+        let mut connected = self.connected.iter().rev();
+        let found = connected.find(|one| {
+            one.endpoint == *endpoint && matches!(one.outbound.get(), Outbound::Connection)
+        });
+        found.map(|one| (one.outbound.clone(), one.phase.subscribe()))
     }
 }
 
@@ -117,7 +105,7 @@ impl Core {
         let kernel = self.options.kernel;
         match endpoint.address() {
             Address::Inproc(name) => {
-                if !inproc::bind(self, &endpoint, name) {
+                if !inproc::bind(self, name) {
                     return Err(BindError::InUse { endpoint });
                 }
                 Ok(self.bound(endpoint.clone(), endpoint, None))
@@ -223,8 +211,8 @@ impl Core {
         match endpoint.address().clone() {
             Address::Inproc(name) => {
                 // Known before it is bound, so that a binder on another thread finds it.
-                self.connected(endpoint.clone(), None);
-                inproc::connect(self, &endpoint, &name)
+                let (slot, phase) = self.connected(endpoint.clone(), Outbound::Connection);
+                inproc::connect(self, &endpoint, &name, (slot, phase))
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
             Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel)),
@@ -246,13 +234,8 @@ impl Core {
     }
 
     fn dial(self: &Arc<Self>, endpoint: Endpoint, dialer: impl Dialer) {
-        let early = self.traits.queues_early && !self.options.immediate;
-        let outbound = early.then(|| self.new_pipe(self.options.send));
-        if let Some(pipe) = &outbound {
-            pipe.set_writer(self.outbox.bell.waker());
-            self.outbox.add(Arc::clone(pipe));
-        }
-        let phase = self.connected(endpoint.clone(), outbound.clone());
+        let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound());
+        self.settle_queue();
         let connecter = Connecter {
             core: Arc::clone(self),
             dialer,
@@ -263,23 +246,23 @@ impl Core {
         self.runtime.spawn(connecter.run());
     }
 
-    fn connected(&self, endpoint: Endpoint, pipe: Option<Arc<Pipe>>) -> watch::Receiver<Phase> {
+    fn connected(&self, endpoint: Endpoint, outbound: Outbound) -> (Slot, watch::Receiver<Phase>) {
+        let slot = Slot::new(outbound);
         let (phase, receiver) = watch::channel(Phase::Running);
         self.endpoints.lock().connected.push(Connected {
             endpoint,
-            pipe,
+            outbound: slot.clone(),
             phase,
         });
-        receiver
+        (slot, receiver)
     }
 
-    /// Takes back the last connect to this endpoint.
+    /// Takes back the last connect to this inproc endpoint that has no connection.
     pub(crate) fn forget_one(&self, endpoint: &Endpoint) {
         let mut endpoints = self.endpoints.lock();
-        let index = endpoints
-            .connected
-            .iter()
-            .rposition(|one| one.endpoint == *endpoint);
+        let index = endpoints.connected.iter().rposition(|one| {
+            one.endpoint == *endpoint && matches!(one.outbound.get(), Outbound::Connection)
+        });
         if let Some(index) = index {
             endpoints.connected.remove(index);
         }
@@ -313,13 +296,13 @@ impl Core {
         if connected.is_empty() {
             return Err(EndpointNotFound::NotFound { endpoint });
         }
-        let mut pipes: Vec<_> = connected
-            .iter()
-            .filter_map(|one| one.pipe.clone())
-            .collect();
+        let own = connected.iter().filter_map(|one| one.outbound.pipe());
+        let mut pipes: Vec<_> = own.collect();
         for pipe in &pipes {
             self.outbox.remove(pipe);
         }
+        pipes.extend(self.leave_with_queue(&endpoint, &connected));
+        self.settle_queue();
         let links = self.links_to(&endpoint);
         pipes.extend(
             links
@@ -343,10 +326,8 @@ impl Core {
 
     fn links_to(&self, endpoint: &Endpoint) -> Vec<Arc<Link>> {
         let peers = self.peers.lock();
-        let to = |link: &&Arc<Link>| {
-            link.direction == Direction::Connected && link.endpoint == *endpoint
-        };
-        peers.by_id.values().filter(to).cloned().collect()
+        let to = peers.by_id.values().filter(|link| link.is_to(endpoint));
+        to.cloned().collect()
     }
 }
 

@@ -1,13 +1,16 @@
 //! The socket types. What a type cannot do, it has no method for.
 
+pub(crate) mod admission;
 mod close;
 pub(crate) mod core;
 pub(crate) mod counters;
 mod dealer;
 pub(crate) mod endpoints;
 pub(crate) mod lockstep;
+pub(crate) mod outbound;
 mod pair;
 mod pipeline;
+mod queue;
 mod rep;
 mod req;
 pub(crate) mod router;

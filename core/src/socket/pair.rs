@@ -13,6 +13,17 @@ use super::{every_socket, fair_queued_recv, round_robin_send};
 /// | outgoing | to the peer |
 /// | mute state | no peer, or no room: `send` waits |
 ///
+/// It may connect and bind to as many endpoints as it likes: the first peer that comes has it, and the next one only when
+/// that is gone. Meanwhile it refuses others, and connects to nobody else; [`HandshakeFailed`] with [`PairOccupied`]
+/// tells.
+///
+/// A socket that is connected to an endpoint takes messages before anybody is there, unless it is `immediate`. These, and
+/// what is left over when a connection is lost, go to the next peer, whichever way it comes. Without a connected endpoint
+/// the queue dies with the connection, and is counted.
+///
+/// [`HandshakeFailed`]: crate::SocketEvent::HandshakeFailed
+/// [`PairOccupied`]: crate::HandshakeFailure::PairOccupied
+///
 /// # Example
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -43,6 +43,8 @@ pub(crate) struct Handshake {
     local: Local,
     state: State,
     output: BytesMut,
+    /// Our READY waits for [`put_ready`](Self::put_ready).
+    withheld: bool,
 }
 
 #[derive(Debug)]
@@ -158,7 +160,21 @@ impl Handshake {
             local,
             state: State::First,
             output,
+            withheld: false,
         }
+    }
+
+    /// As [`new`](Self::new), but our READY goes out only when [`put_ready`](Self::put_ready) says so.
+    pub(crate) fn withholding(local: Local) -> Self {
+        Self {
+            withheld: true,
+            ..Self::new(local)
+        }
+    }
+
+    /// Whether the peer's greeting is here, so that READY may go out.
+    pub(crate) const fn is_greeted(&self) -> bool {
+        matches!(self.state, State::Ready { .. } | State::Done)
     }
 
     /// Takes what belongs to the handshake off `input`, and gives the peer once it is complete.
@@ -174,6 +190,10 @@ impl Handshake {
         }
         self.advance(input).inspect_err(|error| {
             if let Some(reason) = error.told_to_peer() {
+                if self.withheld {
+                    // The peer is to know what it met.
+                    self.put_ready();
+                }
                 self.output.extend_from_slice(&command::error(reason));
             }
             self.state = State::Failed(error.clone());
@@ -198,7 +218,9 @@ impl Handshake {
             && let Some(minor) = greeting::parse_rest(input, major)?
         {
             input.advance(greeting::REST_LEN);
-            self.put_ready();
+            if !self.withheld {
+                self.put_ready();
+            }
             self.state = State::Ready { minor };
         }
         if let State::Ready { minor } = self.state
@@ -212,8 +234,9 @@ impl Handshake {
         Ok(None)
     }
 
-    /// Both sides send READY at once, as libzmq does; neither waits as the server of RFC 37 would.
-    fn put_ready(&mut self) {
+    /// Says READY. Both sides do at once, as with libzmq, unless it is withheld: then one waits as the server of RFC 37
+    /// would.
+    pub(crate) fn put_ready(&mut self) {
         let ready = command::ready(
             self.local.socket_type,
             self.local.routing_id.as_ref(),

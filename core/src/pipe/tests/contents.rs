@@ -157,3 +157,22 @@ fn buffers_of_written_segments_are_used_again() {
     assert_eq!(segments[0].as_slice().as_ptr(), buffer);
     assert_eq!(decode(segments), ["again".into()]);
 }
+
+/// What a lost connection had not written goes first when the next one takes, and is counted once.
+#[test]
+fn what_is_put_back_goes_first() {
+    let parties = with_hwm(10);
+    for i in 0..3 {
+        parties.publish(i.to_string()).unwrap();
+    }
+    let (_, mut unwritten) = parties.take();
+    parties.publish("3").unwrap();
+    parties.pipe.put_back(&mut unwritten);
+    assert!(unwritten.is_empty());
+    parties.publish("4").unwrap();
+    let counts = parties.pipe.counts();
+    assert_eq!((counts.queued, counts.sent), (5, 5));
+    let (_, segments) = parties.take();
+    let expected: Vec<_> = (0..5).map(|i| Message::from(i.to_string())).collect();
+    assert_eq!(decode(segments), expected);
+}

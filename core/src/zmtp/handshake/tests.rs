@@ -115,6 +115,35 @@ fn the_greeting_may_arrive_in_any_pieces() {
     );
 }
 
+/// What is withheld goes out when it is asked for, whoever is asked first.
+#[test]
+fn ready_can_wait_for_the_peers() {
+    let mut handshake = Handshake::withholding(local(SocketType::Pair));
+    let mut input = BytesMut::from(&greeting()[..]);
+    assert!(!handshake.is_greeted());
+    assert_eq!(handshake.handle_input(&mut input), Ok(None));
+    assert!(handshake.is_greeted());
+    assert_eq!(handshake.take_output().unwrap().len(), 64);
+    input.extend_from_slice(&ready(SocketType::Pair));
+    let peer = handshake.handle_input(&mut input);
+    assert_eq!(peer, Ok(Some(remote(SocketType::Pair))));
+    assert_eq!(handshake.take_output(), None);
+    handshake.put_ready();
+    assert_eq!(handshake.take_output().unwrap(), ready(SocketType::Pair));
+}
+
+/// Who is refused for its type gets READY all the same, so that it can tell what it met.
+#[test]
+fn a_withheld_ready_goes_before_an_error() {
+    let mut handshake = Handshake::withholding(local(SocketType::Router));
+    let mut input = BytesMut::from(&[greeting(), ready(SocketType::Pull)].concat()[..]);
+    assert!(handshake.handle_input(&mut input).is_err());
+    let output = handshake.take_output().unwrap();
+    let error = command::error("Invalid socket type");
+    let ready = command::ready(SocketType::Router, None, &[]);
+    assert_eq!(output[64..], [&ready[..], &error[..]].concat());
+}
+
 #[test]
 fn what_follows_ready_is_traffic() {
     let peer = [greeting(), ready(SocketType::Pull), b"\0\x02hi".to_vec()].concat();

@@ -1,0 +1,82 @@
+//! [`Outbound`]: where the messages of a connected endpoint wait.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::pipe::Pipe;
+use crate::sync::Mutex;
+
+/// Where the messages of a connected endpoint wait.
+#[derive(Clone, Debug)]
+pub(crate) enum Outbound {
+    /// In a pipe of each connection, if there is one.
+    Connection,
+    /// In a pipe of the endpoint, which takes them before there is a connection and outlives it.
+    Endpoint(Arc<Pipe>),
+    /// In the queue of the socket, which can have one peer only.
+    Socket,
+}
+
+/// Where the messages of a connected endpoint wait, known to the socket and to the endpoint's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot(Arc<Mutex<Outbound>>);
+
+impl Slot {
+    pub(crate) fn new(outbound: Outbound) -> Self {
+        Self(Arc::new(Mutex::new(outbound)))
+    }
+
+    pub(crate) fn get(&self) -> Outbound {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn set(&self, outbound: Outbound) {
+        *self.0.lock() = outbound;
+    }
+
+    /// The endpoint's pipe, if it has one.
+    pub(crate) fn pipe(&self) -> Option<Arc<Pipe>> {
+        match self.get() {
+            Outbound::Endpoint(pipe) => Some(pipe),
+            Outbound::Connection | Outbound::Socket => None,
+        }
+    }
+
+    pub(crate) fn is_of_socket(&self) -> bool {
+        matches!(self.get(), Outbound::Socket)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Core {
+    /// Where the messages wait that are sent before an endpoint has a connection.
+    pub(crate) fn early_outbound(&self) -> Outbound {
+        if !self.traits.queues_early || self.options.immediate {
+            return Outbound::Connection;
+        }
+        if self.traits.single_peer {
+            return Outbound::Socket;
+        }
+        let pipe = self.new_pipe(self.options.send);
+        pipe.set_writer(self.outbox.bell.waker());
+        self.outbox.add(Arc::clone(&pipe));
+        Outbound::Endpoint(pipe)
+    }
+
+    /// Whether a connection to the endpoint with this slot would have something to send.
+    pub(crate) fn has_unsent(&self, slot: &Slot) -> bool {
+        match slot.get() {
+            Outbound::Connection => self.requests.is_unsent(),
+            Outbound::Endpoint(pipe) => pipe.counts().queued > 0,
+            // An endpoint that is disconnected alone leaves the queue to the others.
+            Outbound::Socket if self.endpoints.lock().closed => {
+                let queue = self.peers.lock().queue.clone();
+                queue.is_some_and(|queue| queue.counts().queued > 0)
+            }
+            Outbound::Socket => false,
+        }
+    }
+}
