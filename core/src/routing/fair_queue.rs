@@ -109,9 +109,32 @@ impl Inbox {
         accept: &mut impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
     ) -> Option<T> {
         let mut receive = self.receive.lock();
+        // What happens nearly always, short enough to become part of the caller: then no message moves in memory.
+        if !self.has_arrivals.load(Ordering::Acquire)
+            && let Some(source) = receive.active.front_mut()
+            && !source.is_new
+            && let Some(frame) = source.decoder.next_small()
+        {
+            source.count();
+            let accepted = accept(&source.link, Delivery::Message(frame.into()));
+            receive.turn();
+            if accepted.is_some() {
+                return accepted;
+            }
+        }
+        self.search(&mut receive, accept)
+    }
+
+    /// As [`try_next`](Self::try_next), whatever it takes.
+    #[inline(never)]
+    fn search<T>(
+        &self,
+        receive: &mut Receive,
+        accept: &mut impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
+    ) -> Option<T> {
         loop {
             if self.has_arrivals.load(Ordering::Acquire) {
-                self.admit(&mut receive);
+                self.admit(receive);
             }
             let source = receive.active.front_mut()?;
             if std::mem::take(&mut source.is_new)
@@ -122,9 +145,7 @@ impl Inbox {
             if let Some(message) = source.decoder.next() {
                 source.count();
                 let accepted = accept(&source.link, Delivery::Message(message));
-                if receive.active.len() > 1 {
-                    receive.active.rotate_left(1);
-                }
+                receive.turn();
                 if accepted.is_some() {
                     return accepted;
                 }
@@ -194,9 +215,16 @@ impl Inbox {
         mut accept: impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
     ) -> Result<T, Closed> {
         self.coop.proceed().await;
-        if let Some(accepted) = self.try_next(&mut accept) {
-            return Ok(accepted);
+        match self.try_next(&mut accept) {
+            Some(accepted) => Ok(accepted),
+            None => self.wait(accept).await,
         }
+    }
+
+    async fn wait<T>(
+        &self,
+        mut accept: impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
+    ) -> Result<T, Closed> {
         loop {
             let mut readable = std::pin::pin!(self.readable.notified());
             readable.as_mut().enable();
@@ -288,6 +316,14 @@ impl Receive {
     fn pause(&mut self, link: &Link) {
         self.paused.push(link.id);
         link.inbound.set_paused(true);
+    }
+
+    /// The peer that had its turn is the last one now.
+    #[inline]
+    fn turn(&mut self) {
+        if self.active.len() > 1 {
+            self.active.rotate_left(1);
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Coop;
-use crate::frame::Frame;
 use crate::message::Message;
 use crate::peer::Bell;
 use crate::pipe::{Pipe, Refused};
@@ -28,8 +27,8 @@ struct Turns {
 impl RoundRobin {
     /// Puts the message into the next pipe with room. A full pipe loses its turn, not its place.
     #[inline]
-    pub(crate) fn try_send(&self, envelope: &[Frame], message: &Message) -> Result<(), Refused> {
-        self.try_put(|pipe| pipe.publish(envelope, message))
+    pub(crate) fn try_send(&self, message: &Message) -> Result<(), Refused> {
+        self.try_put(|pipe| pipe.publish(&[], message))
     }
 
     /// Lets `put` do it, with the next pipe until one has room.
@@ -56,24 +55,25 @@ impl RoundRobin {
         Err(Refused::Full)
     }
 
-    /// As [`try_send`](Self::try_send), waiting while the socket is mute.
+    /// Lets other tasks run from time to time: the first step of each send.
+    #[inline]
+    pub(crate) async fn proceed(&self) {
+        self.coop.proceed().await;
+    }
+
+    /// As [`try_send`](Self::try_send), waiting while the socket is mute; gives back what was refused.
     ///
     /// Cancel safe: dropped before it is ready, it has sent nothing.
-    pub(crate) async fn send(&self, envelope: &[Frame], message: &Message) -> Result<(), Refused> {
-        self.coop.proceed().await;
-        match self.try_send(envelope, message) {
-            Err(Refused::Full) => {}
-            done => return done,
-        }
+    pub(crate) async fn wait_and_send(&self, message: Message) -> Result<(), (Refused, Message)> {
         loop {
             let mut room = std::pin::pin!(self.bell.0.notified());
             room.as_mut().enable();
-            match self.try_send(envelope, message) {
+            match self.try_send(&message) {
                 Err(Refused::Full) => room.await,
                 done => {
                     // There may be room for those who wait beside this one.
                     self.bell.0.notify_one();
-                    return done;
+                    return done.map_err(|refused| (refused, message));
                 }
             }
         }

@@ -200,11 +200,15 @@ macro_rules! round_robin_send {
                 &self,
                 message: impl Into<crate::Message>,
             ) -> Result<(), crate::SendError> {
+                let outbox = &self.core.outbox;
+                outbox.proceed().await;
+                // Made no earlier, so that it is not kept in the future unless it has to wait.
                 let message = message.into();
-                match self.core.outbox.send(&[], &message).await {
-                    Ok(()) => Ok(()),
-                    Err(refused) => Err(crate::socket::send_error(refused, message)),
-                }
+                let sent = match outbox.try_send(&message) {
+                    Err(crate::pipe::Refused::Full) => outbox.wait_and_send(message).await,
+                    done => done.map_err(|refused| (refused, message)),
+                };
+                sent.map_err(|(refused, message)| crate::socket::send_error(refused, message))
             }
 
             /// Sends a message to the next peer that has room.
@@ -217,7 +221,7 @@ macro_rules! round_robin_send {
                 message: impl Into<crate::Message>,
             ) -> Result<(), crate::SendError> {
                 let message = message.into();
-                let sent = self.core.outbox.try_send(&[], &message);
+                let sent = self.core.outbox.try_send(&message);
                 sent.map_err(|refused| crate::socket::send_error(refused, message))
             }
         }
