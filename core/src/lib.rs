@@ -23,6 +23,7 @@ mod pipe;
 #[path = "pipe/tests/mod.rs"]
 mod pipe_tests;
 mod proxy;
+mod read_buffer;
 mod routing;
 mod routing_id;
 mod segment;

@@ -16,9 +16,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, BufMut, BytesMut, buf::Limit};
+use bytes::{Buf, Bytes, BytesMut, buf::Limit};
 
 use super::frame::{Header, ReservedFlags};
+use crate::read_buffer::{LargeBody, READ_LARGEST, ReadBuffer};
 use crate::segment::{Content, Segment};
 
 /// The longest command, in bytes: SUBSCRIBE with a topic of 64 KiB fits.
@@ -29,16 +30,12 @@ const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
 const MESSAGE_SIZE_FACTOR: u64 = 4;
 /// The largest frame of the protocol, in bytes (RFC 37, Framing: sizes are below 2^63).
 const FRAME_MAX: u64 = i64::MAX as u64;
-/// An incomplete body from this size on, in bytes, is read into a buffer of its own.
-const LARGE_BODY: usize = 32 * 1024;
-/// The least reservation for a large body, in bytes.
-const LARGE_FIRST: usize = 256 * 1024;
-/// A large body is given this many times the memory that has arrived of it, so that it seldom moves.
-const LARGE_GROWTH: usize = 8;
-/// The first and the largest reservation of the read buffer, in bytes.
-const READ_FIRST: usize = 8 * 1024;
-/// See [`READ_FIRST`].
-const READ_LARGEST: usize = 256 * 1024;
+/// An incomplete body from this size on, in bytes, is read into a buffer of its own; to move a smaller one is cheaper than
+/// a read for it alone.
+const LARGE_BODY: usize = 128 * 1024;
+/// What a command leaves behind of an unfinished message moves to memory of its own if it is smaller than this, in bytes:
+/// it may wait for long, and would keep the whole read buffer.
+const PIECE: usize = READ_LARGEST / 4;
 
 /// The peer broke the protocol after the handshake; its connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +90,7 @@ impl From<ReservedFlags> for PeerMisbehaved {
 /// The inbound half of a connection after the handshake.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    buffer: BytesMut,
+    buffer: ReadBuffer,
     /// Offset of the first header in `buffer` that is not walked.
     walked: usize,
     /// Offset behind the last whole message in `buffer`, and how many end before it.
@@ -103,26 +100,19 @@ pub(crate) struct Traffic {
     ready: VecDeque<Segment>,
     /// Octets that have left `buffer` since `ready` was empty: its segments, and the commands that were among them.
     held: usize,
-    large: Option<LargeBody>,
+    /// The body that is being read into memory of its own, and whether its message goes on behind it.
+    large: Option<(LargeBody, bool)>,
     /// The message that is being walked: its frames and their bytes so far.
     frames: usize,
     bytes: u64,
     max_frame: u64,
-    next_read: usize,
-}
-
-#[derive(Debug)]
-struct LargeBody {
-    body: BytesMut,
-    len: usize,
-    more: bool,
 }
 
 impl Traffic {
     /// `early` is what was read behind the handshake; `max_frame` the limit of one frame's body.
     pub(crate) fn new(early: BytesMut, max_frame: Option<u64>) -> Self {
         Self {
-            buffer: early,
+            buffer: ReadBuffer::new(early),
             walked: 0,
             whole: 0,
             whole_messages: 0,
@@ -132,46 +122,32 @@ impl Traffic {
             frames: 0,
             bytes: 0,
             max_frame: max_frame.map_or(FRAME_MAX, |limit| limit.min(FRAME_MAX)),
-            next_read: READ_FIRST,
         }
     }
 
     /// Where the next octets from the network go, and how many at most.
     pub(crate) fn read_target(&mut self) -> Limit<&mut BytesMut> {
-        if let Some(large) = &mut self.large {
-            let missing = large.len - large.body.len();
-            if large.body.capacity() == large.body.len() {
-                let whole = reservation(large.len, large.body.len());
-                large.body.reserve(whole - large.body.len());
-            }
-            return (&mut large.body).limit(missing);
+        match &mut self.large {
+            Some((body, _)) => body.target(),
+            None => self.buffer.target(),
         }
-        let spare = self.buffer.capacity() - self.buffer.len();
-        if spare < self.next_read / 4 {
-            self.buffer.reserve(self.next_read);
-        }
-        let spare = self.buffer.capacity() - self.buffer.len();
-        (&mut self.buffer).limit(spare)
     }
 
     /// Tells that `read` octets of a target of `offered` were filled; then walk.
     pub(crate) fn filled(&mut self, read: usize, offered: usize) {
-        if self.large.is_none() && read == offered {
-            self.next_read = (self.next_read * 2).min(READ_LARGEST);
+        if self.large.is_none() {
+            self.buffer.filled(read, offered);
         }
     }
 
-    /// Gives the read buffer back if it holds nothing, so that an idle connection owns none.
+    /// Gives the read buffer back if little waits in it, so that an idle connection owns none.
     pub(crate) fn release(&mut self) {
-        if self.buffer.is_empty() && self.large.is_none() {
-            self.buffer = BytesMut::new();
-            self.next_read = READ_FIRST;
-        }
+        self.buffer.release();
     }
 
     /// Whether as much was read as one read buffer holds and waits here: the time to stop if nobody takes it.
     pub(crate) fn is_full(&self) -> bool {
-        self.large.is_some() || self.held + self.buffer.len() >= READ_LARGEST
+        self.large.is_some() || self.held + self.buffer.octets.len() >= READ_LARGEST
     }
 
     /// Looks at all headers that have arrived; `command` gets the body of each command, in order.
@@ -182,7 +158,8 @@ impl Traffic {
         if !self.finish_large() {
             return Ok(());
         }
-        while let Some(header) = Header::parse(self.buffer.get(self.walked..).unwrap_or_default())?
+        while let Some(header) =
+            Header::parse(self.buffer.octets.get(self.walked..).unwrap_or_default())?
         {
             if header.is_command() {
                 if !self.cut_command(header, command)? {
@@ -195,7 +172,7 @@ impl Traffic {
                 return Ok(());
             };
             let end = self.walked.saturating_add(header.len).saturating_add(body);
-            if end > self.buffer.len() {
+            if end > self.buffer.octets.len() {
                 if body >= LARGE_BODY {
                     self.begin_large(header, body);
                 }
@@ -223,7 +200,7 @@ impl Traffic {
             let len = if messages == self.whole_messages {
                 self.whole
             } else {
-                len_of_messages(&self.buffer, messages)
+                len_of_messages(&self.buffer.octets, messages)
             };
             into.extend(self.cut(len, messages, true));
         }
@@ -296,13 +273,13 @@ impl Traffic {
             return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
         };
         let start = self.walked + header.len;
-        let Some(body) = self.buffer.get(start..start + len) else {
+        let Some(body) = self.buffer.octets.get(start..start + len) else {
             return Ok(false);
         };
         command(body)?;
         // A command may stand between the frames of one message: what is before it stays in order.
         self.set_aside();
-        self.buffer.advance(header.len + len);
+        self.buffer.octets.advance(header.len + len);
         if !self.ready.is_empty() {
             self.held += header.len + len;
         }
@@ -313,7 +290,15 @@ impl Traffic {
     fn set_aside(&mut self) {
         let begun = self.walked - self.whole;
         let whole = self.cut(self.whole, self.whole_messages, true);
-        let begun = self.cut(begun, 0, false);
+        let mut begun = self.cut(begun, 0, false);
+        if let Some(Segment {
+            content: Content::Shared(octets),
+            ..
+        }) = &mut begun
+            && octets.len() < PIECE
+        {
+            *octets = Bytes::copy_from_slice(octets);
+        }
         for segment in whole.into_iter().chain(begun) {
             self.hold(segment);
         }
@@ -329,7 +314,7 @@ impl Traffic {
         if len == 0 {
             return None;
         }
-        let octets = self.buffer.split_to(len).freeze();
+        let octets = self.buffer.octets.split_to(len).freeze();
         self.walked -= len;
         self.whole = self.whole.saturating_sub(len);
         self.whole_messages -= messages;
@@ -340,37 +325,26 @@ impl Traffic {
     fn begin_large(&mut self, header: Header, len: usize) {
         self.walked += header.len;
         self.set_aside();
-        let mut body = BytesMut::with_capacity(reservation(len, self.buffer.len()));
-        body.extend_from_slice(&self.buffer.split());
-        self.large = Some(LargeBody {
-            body,
-            len,
-            more: header.more(),
-        });
+        let body = LargeBody::new(len, &self.buffer.octets.split());
+        self.large = Some((body, header.more()));
     }
 
     /// Completes the large body if all of it has arrived; tells whether the walk may go on.
     fn finish_large(&mut self) -> bool {
         match self.large.take() {
-            Some(large) if large.body.len() < large.len => {
-                self.large = Some(large);
-                false
-            }
-            Some(large) => {
-                let messages = usize::from(!large.more);
-                let octets = large.body.freeze();
-                self.end_frame(octets.len() as u64, large.more);
-                self.hold(Segment::shared(octets, messages, !large.more));
+            Some((body, more)) if body.is_whole() => {
+                let octets = body.into_octets();
+                self.end_frame(octets.len() as u64, more);
+                self.hold(Segment::shared(octets, usize::from(!more), !more));
                 true
             }
             None => true,
+            unfinished => {
+                self.large = unfinished;
+                false
+            }
         }
     }
-}
-
-/// How much memory a large body of `len` gets of which `arrived` is here; more than is here, if there is more.
-fn reservation(len: usize, arrived: usize) -> usize {
-    len.min(arrived.saturating_mul(LARGE_GROWTH).max(LARGE_FIRST))
 }
 
 /// How many octets the first `messages` whole messages of `octets` take.

@@ -190,14 +190,14 @@ fn messages_before_a_fault_can_be_taken() {
     assert_eq!(driver.take(usize::MAX), 2);
 }
 
-/// An incomplete body of 32 KiB and more is read into a buffer of its own, which becomes a segment: no second copy.
+/// An incomplete body of 128 KiB and more is read into a buffer of its own, which becomes a segment: no second copy.
 #[test]
 fn a_large_body_becomes_a_segment_of_its_own() {
     let sent = [
         Message::from("before"),
         [
             Frame::from("key"),
-            Frame::from(body(100_000, 1)),
+            Frame::from(body(200_000, 1)),
             Frame::from("end"),
         ]
         .into(),
@@ -216,7 +216,7 @@ fn a_large_body_becomes_a_segment_of_its_own() {
         [
             (8, 1, true),
             (5 + 9, 0, false),
-            (100_000, 0, false),
+            (200_000, 0, false),
             (5, 1, true)
         ]
     );
@@ -225,7 +225,7 @@ fn a_large_body_becomes_a_segment_of_its_own() {
 /// Nothing of a message is taken before its last octet is there.
 #[test]
 fn half_a_message_is_not_taken() {
-    let sent = [[Frame::from("key"), Frame::from(body(100_000, 2))].into()];
+    let sent = [[Frame::from("key"), Frame::from(body(200_000, 2))].into()];
     let octets = encode(&sent);
     for cut in [0, 4, 5, 6, 14, 15, 50_000, octets.len() - 1] {
         let mut driver = Driver::new(&octets[..cut], None);

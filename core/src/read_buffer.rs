@@ -1,0 +1,241 @@
+//! [`ReadBuffer`]: what a connection reads into, of memory that is used again.
+//!
+//! What was read is handed on as slices of this memory. When the last of them is gone, it can be read into again: fresh
+//! memory costs a page fault for each 4 KiB, which is more than it costs to fill them.
+
+use std::collections::VecDeque;
+
+use bytes::{BufMut, BytesMut, buf::Limit};
+
+use crate::sync::Mutex;
+
+/// The first and the largest reservation of a read buffer, in bytes.
+pub(crate) const READ_FIRST: usize = 8 * 1024;
+/// See [`READ_FIRST`].
+pub(crate) const READ_LARGEST: usize = 256 * 1024;
+/// So few bytes that wait for the rest of their message move to memory of their own, so that no large buffer waits with
+/// them.
+const REMAINDER: usize = 4 * 1024;
+/// Memory that the process keeps to read into, in bytes; what is still referred to elsewhere counts.
+const KEPT: usize = 16 * 1024 * 1024;
+/// The least size of what is kept: allocators are quick with less.
+const KEPT_LEAST: usize = 64 * 1024;
+
+/// The read buffer of one connection. An idle one owns no memory.
+#[derive(Debug)]
+pub(crate) struct ReadBuffer {
+    /// What was read and not handed on.
+    pub(crate) octets: BytesMut,
+    /// The size of the memory behind it.
+    size: usize,
+    /// How much is read next.
+    next: usize,
+}
+
+impl ReadBuffer {
+    pub(crate) const fn new(octets: BytesMut) -> Self {
+        Self {
+            octets,
+            size: 0,
+            next: READ_FIRST,
+        }
+    }
+
+    /// Where the next octets go, and how many at most.
+    pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
+        if self.spare() < self.next / 4 && !self.octets.try_reclaim(self.next) {
+            let size = self.octets.len() + self.next;
+            move_to(&mut self.octets, &mut self.size, size);
+        }
+        let spare = self.spare();
+        (&mut self.octets).limit(spare)
+    }
+
+    /// Tells that `read` octets of a target of `offered` were filled.
+    pub(crate) fn filled(&mut self, read: usize, offered: usize) {
+        if read == offered {
+            self.next = (self.next * 2).min(READ_LARGEST);
+        } else if read < self.next / 4 {
+            self.next = (self.next / 2).max(READ_FIRST);
+        }
+    }
+
+    /// Nothing is there to be read: gives the memory back unless much waits in it.
+    pub(crate) fn release(&mut self) {
+        if self.octets.len() <= REMAINDER {
+            let remainder = BytesMut::from(&*self.octets);
+            keep(std::mem::replace(&mut self.octets, remainder), self.size);
+            self.size = 0;
+        }
+    }
+
+    fn spare(&self) -> usize {
+        self.octets.capacity() - self.octets.len()
+    }
+}
+
+/// A large body that is read into memory of its own.
+#[derive(Debug)]
+pub(crate) struct LargeBody {
+    octets: BytesMut,
+    size: usize,
+    len: usize,
+}
+
+/// The least reservation for a large body, in bytes.
+pub(crate) const LARGE_FIRST: usize = 256 * 1024;
+/// A large body is given this many times the memory that has arrived of it, so that it seldom moves.
+const LARGE_GROWTH: usize = 8;
+
+impl LargeBody {
+    /// A body of `len` octets, of which these have arrived.
+    pub(crate) fn new(len: usize, arrived: &[u8]) -> Self {
+        let (mut octets, size) = memory(reservation(len, arrived.len()));
+        octets.extend_from_slice(arrived);
+        Self { octets, size, len }
+    }
+
+    /// Where its next octets go, and how many at most.
+    pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
+        if self.octets.capacity() == self.octets.len() {
+            let size = reservation(self.len, self.octets.len());
+            move_to(&mut self.octets, &mut self.size, size);
+        }
+        let missing = self.len - self.octets.len();
+        let spare = self.octets.capacity() - self.octets.len();
+        (&mut self.octets).limit(missing.min(spare))
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.octets.len() == self.len
+    }
+
+    /// The octets that have arrived.
+    pub(crate) fn into_octets(mut self) -> bytes::Bytes {
+        let octets = self.octets.split().freeze();
+        keep(self.octets, self.size);
+        octets
+    }
+}
+
+/// How much memory a large body of `len` gets of which `arrived` is here; more than is here, if there is more.
+fn reservation(len: usize, arrived: usize) -> usize {
+    len.min(arrived.saturating_mul(LARGE_GROWTH).max(LARGE_FIRST))
+}
+
+/// Moves octets to memory of `wanted` bytes or more.
+fn move_to(octets: &mut BytesMut, size: &mut usize, wanted: usize) {
+    let (mut larger, larger_size) = memory(wanted);
+    larger.extend_from_slice(octets);
+    keep(
+        std::mem::replace(octets, larger),
+        std::mem::replace(size, larger_size),
+    );
+}
+
+/// Empty memory of `wanted` bytes or more, not much more, and its size.
+fn memory(wanted: usize) -> (BytesMut, usize) {
+    let kept = (wanted >= KEPT_LEAST).then(|| READ_MEMORY.lock().take(wanted));
+    kept.flatten()
+        .unwrap_or_else(|| (BytesMut::with_capacity(wanted), wanted))
+}
+
+/// Keeps the memory behind a buffer whose octets are not needed any more.
+fn keep(octets: BytesMut, size: usize) {
+    if (KEPT_LEAST..=KEPT / 4).contains(&size) {
+        READ_MEMORY.lock().keep(octets, size);
+    }
+}
+
+static READ_MEMORY: Mutex<Kept> = Mutex::new(Kept::new());
+
+/// Memory that was read into and is, or soon will be, free to be read into again.
+#[derive(Debug)]
+struct Kept {
+    /// Empty buffers, and the size of the memory behind each; the newest last.
+    pieces: VecDeque<(BytesMut, usize)>,
+    bytes: usize,
+}
+
+impl Kept {
+    const fn new() -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The newest piece of a fitting size that nobody refers to.
+    fn take(&mut self, wanted: usize) -> Option<(BytesMut, usize)> {
+        let fits = wanted..=wanted.saturating_mul(4);
+        let index = (0..self.pieces.len()).rev().find(|index| {
+            let piece = self.pieces.get_mut(*index);
+            piece.is_some_and(|(octets, size)| fits.contains(size) && octets.try_reclaim(*size))
+        })?;
+        let (octets, size) = self.pieces.remove(index)?;
+        self.bytes -= size;
+        Some((octets, size))
+    }
+
+    fn keep(&mut self, mut octets: BytesMut, size: usize) {
+        octets.clear();
+        self.pieces.push_back((octets, size));
+        self.bytes += size;
+        while self.bytes > KEPT
+            && let Some((_, size)) = self.pieces.pop_front()
+        {
+            self.bytes -= size;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_once_nobody_refers_to_it() {
+        const SIZE: usize = 3 * KEPT_LEAST + 17;
+        let mut kept = Kept::new();
+        let mut octets = BytesMut::with_capacity(SIZE);
+        octets.extend_from_slice(&[1; 100]);
+        let address = octets.as_ptr();
+        let slice = octets.split().freeze();
+        kept.keep(octets, SIZE);
+        assert!(kept.take(SIZE).is_none(), "it is still referred to");
+        drop(slice);
+        assert!(kept.take(SIZE + 1).is_none() && kept.take(SIZE / 5).is_none());
+        let (again, size) = kept.take(SIZE / 2).unwrap();
+        assert_eq!((again.as_ptr(), again.len(), size), (address, 0, SIZE));
+        assert!(again.capacity() >= SIZE);
+        assert!(kept.take(SIZE).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        const SIZE: usize = KEPT / 5;
+        let mut kept = Kept::new();
+        for _ in 0..100 {
+            kept.keep(BytesMut::with_capacity(SIZE), SIZE);
+        }
+        assert_eq!((kept.pieces.len(), kept.bytes), (5, 5 * SIZE));
+    }
+
+    #[test]
+    fn a_remainder_does_not_hold_a_large_buffer() {
+        let mut buffer = ReadBuffer::new(BytesMut::new());
+        for _ in 0..10 {
+            let offered = Limit::limit(&buffer.target());
+            buffer.octets.put_bytes(7, offered);
+            buffer.filled(offered, offered);
+        }
+        let _taken = buffer.octets.split_to(buffer.octets.len() - 10);
+        buffer.release();
+        assert_eq!(
+            (&*buffer.octets, buffer.octets.capacity()),
+            (&[7; 10][..], 10)
+        );
+        assert!(Limit::limit(&buffer.target()) >= READ_LARGEST);
+        assert_eq!(&*buffer.octets, &[7; 10]);
+    }
+}
