@@ -47,8 +47,13 @@ impl ReadBuffer {
             let size = self.octets.len() + self.next;
             move_to(&mut self.octets, &mut self.size, size);
         }
-        let spare = self.spare();
+        let spare = self.spare().min(self.next);
         (&mut self.octets).limit(spare)
+    }
+
+    /// A large body was the last: reads little next, since what it reads of another one has to be copied.
+    pub(crate) const fn expect_large(&mut self) {
+        self.next = READ_FIRST;
     }
 
     /// Tells that `read` octets of a target of `offered` were filled.
@@ -90,7 +95,11 @@ const LARGE_GROWTH: usize = 8;
 impl LargeBody {
     /// A body of `len` octets, of which these have arrived.
     pub(crate) fn new(len: usize, arrived: &[u8]) -> Self {
-        let (mut octets, size) = memory(reservation(len, arrived.len()));
+        // Memory that the process owns already may be as large as the header claims.
+        let kept = (len <= KEPT / 4).then(|| READ_MEMORY.lock().take(len));
+        let (mut octets, size) = kept
+            .flatten()
+            .unwrap_or_else(|| memory(reservation(len, arrived.len())));
         octets.extend_from_slice(arrived);
         Self { octets, size, len }
     }

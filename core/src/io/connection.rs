@@ -1,7 +1,10 @@
 //! One connection from handshake to end, whichever side made it.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::flight::Flight;
 use super::heartbeat::Heartbeat;
+use super::seldom::Seldom;
 use super::session::{Reader, Session, Writer};
 use super::transport::Stream;
 use crate::endpoint::Endpoint;
@@ -196,10 +200,19 @@ pub(crate) async fn converse<S: Stream>(
         timer: None,
         counters: Arc::clone(&core.counters),
     };
-    let reason = tokio::select! {
-        reason = session.run() => reason,
-        reason = link.ending.requested() => reason,
-        () = aborted(phase) => DisconnectReason::ClosedHere,
+    let reason = {
+        let mut running = pin!(session.run());
+        let mut told_to_end = Seldom::new(async {
+            tokio::select! {
+                reason = link.ending.requested() => reason,
+                () = aborted(phase) => DisconnectReason::ClosedHere,
+            }
+        });
+        poll_fn(|cx| match told_to_end.poll(cx) {
+            Poll::Pending => running.as_mut().poll(cx),
+            ready => ready,
+        })
+        .await
     };
     drop(session);
     link.outbound.credit(flight.rewind());

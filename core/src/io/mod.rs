@@ -20,6 +20,7 @@ mod kernel;
 pub(crate) mod listener;
 pub(crate) mod memory;
 mod resolve;
+pub(crate) mod seldom;
 pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod transport;

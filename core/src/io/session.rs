@@ -33,6 +33,10 @@ use crate::zmtp::traffic::{PeerMisbehaved, Traffic};
 /// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
 const CONTROL_MAX: usize = 64 * 1024;
 
+/// After so many bytes, and the rest of a large body, a session lets other tasks run: who receives finds them in the
+/// processor's cache, and frees the memory that is read into next.
+const TURN: usize = 256 * 1024;
+
 /// One established connection.
 pub(crate) struct Session<'a, S> {
     pub(crate) stream: S,
@@ -182,6 +186,7 @@ impl<S: Stream> Session<'_, S> {
 
     /// Pending for good, or the end of the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        let mut left = TURN;
         loop {
             let full = !self.reader.publish(cx.waker());
             if full && self.reader.traffic.is_full() {
@@ -193,17 +198,22 @@ impl<S: Stream> Session<'_, S> {
                 self.heartbeat.suspend();
                 return Poll::Pending;
             }
+            if left == 0 && !self.reader.traffic.is_in_large_body() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.heartbeat.is_suspended() {
                 self.heartbeat.resume(Instant::now());
             }
-            if let Err(reason) = ready!(self.read_once(cx)) {
-                return Poll::Ready(reason);
+            match ready!(self.read_once(cx)) {
+                Ok(read) => left = left.saturating_sub(read),
+                Err(reason) => return Poll::Ready(reason),
             }
         }
     }
 
-    /// Reads what is there, and walks it.
-    fn read_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectReason>> {
+    /// Reads what is there, and walks it; tells how much it was.
+    fn read_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, DisconnectReason>> {
         let traffic = &mut self.reader.traffic;
         match self.stream.poll_readable(cx) {
             Poll::Pending => {
@@ -218,7 +228,7 @@ impl<S: Stream> Session<'_, S> {
         let mut target = traffic.read_target();
         let offered = target.limit();
         let read = pin!(self.stream.read_buf(&mut target)).poll(cx);
-        match read {
+        let read = match read {
             Poll::Pending => {
                 traffic.release();
                 return Poll::Pending;
@@ -227,10 +237,11 @@ impl<S: Stream> Session<'_, S> {
                 return Poll::Ready(Err(DisconnectReason::Io(error.kind())));
             }
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed_by_peer())),
-            Poll::Ready(Ok(read)) => traffic.filled(read, offered),
-        }
+            Poll::Ready(Ok(read)) => read,
+        };
+        traffic.filled(read, offered);
         self.heartbeat.heard(Instant::now());
-        Poll::Ready(self.walk())
+        Poll::Ready(self.walk().map(|()| read))
     }
 
     /// Looks at what is read and not walked yet, and serves the commands in it.

@@ -145,6 +145,11 @@ impl Traffic {
         self.buffer.release();
     }
 
+    /// Whether the octets that come next belong to a body that has memory of its own.
+    pub(crate) const fn is_in_large_body(&self) -> bool {
+        self.large.is_some()
+    }
+
     /// Whether as much was read as one read buffer holds and waits here: the time to stop if nobody takes it.
     pub(crate) fn is_full(&self) -> bool {
         self.large.is_some() || self.held + self.buffer.octets.len() >= READ_LARGEST
@@ -336,6 +341,7 @@ impl Traffic {
                 let octets = body.into_octets();
                 self.end_frame(octets.len() as u64, more);
                 self.hold(Segment::shared(octets, usize::from(!more), !more));
+                self.buffer.expect_large();
                 true
             }
             None => true,

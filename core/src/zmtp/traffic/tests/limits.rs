@@ -208,3 +208,17 @@ fn the_read_buffer_grows_while_reads_fill_it_and_is_given_back() {
     traffic.release();
     assert_eq!(traffic.buffer.octets.capacity(), 0);
 }
+
+/// Large bodies that are received and dropped in turn share one piece of memory.
+#[test]
+fn a_large_body_takes_the_memory_of_the_one_before() {
+    let octets = encode(&[Message::from(body(1024 * 1024 + 5, 0))]);
+    let mut driver = Driver::new(&[], None);
+    let mut addresses = std::collections::HashSet::new();
+    for _ in 0..20 {
+        driver.read(&octets);
+        assert_eq!(driver.take(1), 1);
+        addresses.insert(driver.messages.pop().unwrap()[0].as_ptr());
+    }
+    assert!(addresses.len() <= 3, "{addresses:?}");
+}
