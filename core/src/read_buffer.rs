@@ -47,13 +47,14 @@ impl ReadBuffer {
             let size = self.octets.len() + self.next;
             move_to(&mut self.octets, &mut self.size, size);
         }
-        let spare = self.spare().min(self.next);
+        let spare = self.spare();
         (&mut self.octets).limit(spare)
     }
 
-    /// A large body was the last: reads little next, since what it reads of another one has to be copied.
-    pub(crate) const fn expect_large(&mut self) {
+    /// A large body was the last: little is read next, since what is read of another one has to be copied.
+    pub(crate) fn expect_large(&mut self) {
         self.next = READ_FIRST;
+        self.release();
     }
 
     /// Tells that `read` octets of a target of `offered` were filled.
