@@ -43,6 +43,31 @@ async fn unbind_frees_the_address_and_keeps_peers() {
     }
 }
 
+/// What was sent stays counted when the endpoint that it went to is gone.
+#[tokio::test]
+async fn what_was_sent_stays_counted() {
+    for transport in Transport::KINDS {
+        let (push, pull) = (PushSocket::usual(), PullSocket::usual());
+        let Linked { endpoint, .. } = &link(&pull, &push, transport).await;
+        let (pair, other) = (PairSocket::usual(), PairSocket::usual());
+        let pairs = link(&other, &pair, transport).await;
+        for _ in 0..3 {
+            push.send("12345678").await.unwrap();
+            pair.send("12345678").await.unwrap();
+            soon(pull.recv()).await.unwrap();
+            soon(other.recv()).await.unwrap();
+        }
+        assert_eq!(soon(push.disconnect(endpoint)).await.unwrap().unsent, 0);
+        assert_eq!(
+            soon(pair.disconnect(&pairs.endpoint)).await.unwrap().unsent,
+            0
+        );
+        for stats in [push.counts(), pair.counts()] {
+            assert_eq!((stats.sent, stats.sent_bytes), (3, 30), "{transport:?}");
+        }
+    }
+}
+
 /// Q08: an endpoint with wildcards can be unbound as it was written, or as it was resolved.
 #[tokio::test]
 async fn unbind_takes_the_wildcard_or_the_resolved_endpoint() {

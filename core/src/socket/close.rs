@@ -99,6 +99,8 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     for pipe in waiting.iter().chain(&pipes).chain(&queue) {
         pipe.finish();
     }
+    let of_endpoints = connected.iter().filter_map(|one| one.outbound.pipe());
+    of_endpoints.for_each(|pipe| core.retire(&pipe, false));
     for link in &links {
         link.inbound.finish();
         if link.is_inproc() {
@@ -110,7 +112,10 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
         .map(|endpoint| &endpoint.phase)
         .chain([&core.phase]);
     let never_bound = drain(&core, phases, linger).await;
-    pipes.extend(core.peers.lock().queue.take());
+    if let Some(queue) = core.peers.lock().queue.take() {
+        core.retire(&queue, false);
+        pipes.push(queue);
+    }
     CloseReport {
         unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()),
     }

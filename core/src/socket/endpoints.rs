@@ -303,6 +303,10 @@ impl Core {
         }
         pipes.extend(self.leave_with_queue(&endpoint, &connected));
         self.settle_queue();
+        for pipe in &pipes {
+            pipe.finish();
+            self.retire(pipe, false);
+        }
         let links = self.links_to(&endpoint);
         pipes.extend(
             links
