@@ -7,6 +7,8 @@ mod context;
 mod decode;
 mod endpoint;
 mod error;
+#[cfg(feature = "metrics")]
+mod export;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;

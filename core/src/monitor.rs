@@ -1,12 +1,14 @@
 //! [`Monitor`]: what the network did to a socket.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
+use crate::socket::counters::Counters;
 use crate::zmtp::handshake::HandshakeError;
 use crate::zmtp::traffic::PeerMisbehaved;
 
@@ -170,22 +172,33 @@ impl Monitor {
     }
 }
 
-/// The sending side of all monitors of one socket.
+/// The sending side of all monitors of one socket, and the counters of what they tell.
 #[derive(Debug)]
-pub(crate) struct Events(broadcast::Sender<SocketEvent>);
+pub(crate) struct Events {
+    monitors: broadcast::Sender<SocketEvent>,
+    counters: Arc<Counters>,
+}
 
 impl Events {
-    pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(EVENTS))
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            monitors: broadcast::Sender::new(EVENTS),
+            counters,
+        }
     }
 
     pub(crate) fn subscribe(&self) -> Monitor {
-        Monitor(self.0.subscribe())
+        Monitor(self.monitors.subscribe())
     }
 
     pub(crate) fn emit(&self, event: SocketEvent) {
         tracing::debug!(target: "privateer::socket", ?event);
+        match &event {
+            SocketEvent::HandshakeFailed { reason, .. } => self.counters.handshake_failed(reason),
+            SocketEvent::Retrying { .. } => self.counters.reconnects.add(1),
+            _ => {}
+        }
         // Nobody may be listening.
-        let _unheard = self.0.send(event);
+        let _unheard = self.monitors.send(event);
     }
 }

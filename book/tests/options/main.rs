@@ -122,8 +122,8 @@ fn check_pattern(name: &str, file: &str, value: &str) {
     check(name, &options, &listed(table), value);
 }
 
-/// Their values have no text.
-const HANDLES: [&str; 2] = ["context", "runtime"];
+/// Their values have no text, or are there only with a feature.
+const HANDLES: [&str; 3] = ["context", "metrics", "runtime"];
 
 /// Compares the documentation of the options of a type with the tables, and both with `value`, its default printed.
 fn check(name: &str, documented: &Options, listed: &Options, value: &str) {

@@ -94,14 +94,13 @@ pub(crate) async fn establish<S: Stream>(
     }
 }
 
-/// Counts and reports a connection that is not established.
+/// Reports a connection that is not established.
 pub(crate) fn refuse(
     core: &Core,
     endpoint: &Endpoint,
     remote_address: Option<String>,
     reason: HandshakeFailure,
 ) {
-    core.counters.handshakes_failed.add(1);
     core.events.emit(SocketEvent::HandshakeFailed {
         endpoint: endpoint.clone(),
         remote_address,

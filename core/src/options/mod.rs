@@ -5,6 +5,8 @@ mod connecting;
 mod heartbeat;
 mod kernel;
 mod metadata;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod queues;
 mod routing;
 
@@ -62,6 +64,8 @@ pub struct SocketOptions {
     pub(crate) router_handover: bool,
     pub(crate) req_lockstep: bool,
     pub(crate) inproc_reattach: bool,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<std::sync::Arc<str>>,
     pub(crate) context: Context,
     pub(crate) runtime: Option<Handle>,
 }
@@ -109,6 +113,8 @@ impl Default for SocketOptions {
             router_handover: false,
             req_lockstep: false,
             inproc_reattach: false,
+            #[cfg(feature = "metrics")]
+            metrics: None,
             context: Context::global(),
             runtime: None,
         }

@@ -47,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     /// The request of a REQ socket; unused by others.
     pub(crate) requests: Requests,
+    #[cfg(feature = "metrics")]
+    pub(crate) exporter: Option<crate::export::Exporter>,
     pub(crate) next_generated: AtomicU32,
 }
 
@@ -94,7 +96,12 @@ impl Core {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_absent| NoRuntime)?,
         };
-        Ok(Arc::new(Self {
+        let counters = Arc::<Counters>::default();
+        #[cfg(feature = "metrics")]
+        let name = options.metrics.as_ref();
+        let core = Arc::new(Self {
+            #[cfg(feature = "metrics")]
+            exporter: name.map(|name| crate::export::Exporter::new(name, socket_type)),
             socket_type,
             traits: traits(socket_type),
             runtime,
@@ -105,12 +112,15 @@ impl Core {
             vacant: Notify::new(),
             endpoints: Mutex::default(),
             phase: watch::Sender::new(Phase::Running),
-            events: Events::new(),
-            counters: Arc::default(),
+            events: Events::new(Arc::clone(&counters)),
+            counters,
             requests: Requests::new(fastrand::u32(..)),
             next_generated: AtomicU32::new(fastrand::u32(..)),
             options,
-        }))
+        });
+        #[cfg(feature = "metrics")]
+        crate::export::start(&core);
+        Ok(core)
     }
 
     /// What this socket tells its peers.
@@ -300,23 +310,7 @@ impl Core {
     }
 
     pub(crate) fn stats(&self) -> SocketStats {
-        let counters = &self.counters;
-        let mut stats = SocketStats {
-            sent: counters.past_sent.get(),
-            sent_bytes: counters.past_sent_bytes.get(),
-            received: counters.past_received.get(),
-            received_bytes: counters.past_received_bytes.get(),
-            connected: counters.connected.get(),
-            handshakes_failed: counters.handshakes_failed.get(),
-            misbehaved: counters.misbehaved.get(),
-            commands_ignored: counters.commands_ignored.get(),
-            dropped_unroutable: counters.unroutable.get(),
-            dropped_full: counters.full.get(),
-            dropped_connection_lost: counters.connection_lost.get(),
-            dropped_no_delimiter: counters.no_delimiter.get(),
-            dropped_unexpected_reply: counters.unexpected_reply.get(),
-            ..SocketStats::default()
-        };
+        let mut stats = self.counters.stats();
         for pipe in self.outbound_pipes() {
             let counts = pipe.counts();
             stats.sent += counts.sent;
@@ -350,5 +344,14 @@ impl Core {
         let links = peers.by_id.values().filter(|link| chosen(link));
         pipes.extend(links.map(|link| Arc::clone(&link.outbound)));
         pipes
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(exporter) = &self.exporter {
+            exporter.end(&self.stats());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::monitor::DropReason;
+use crate::monitor::{DropReason, HandshakeFailure};
 
 /// What a socket has counted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,21 @@ pub struct SocketStats {
     pub peers: u64,
     /// Connections that were established.
     pub connected: u64,
-    /// Connections that failed before they were established.
+    /// Times that a connecting endpoint began to wait before it tried to connect again.
+    pub reconnects: u64,
+    /// Connections that failed before they were established, for whatever reason.
     pub handshakes_failed: u64,
+    /// Of these, those that were no ZMTP, or of a peer that does not fit.
+    pub handshakes_failed_protocol: u64,
+    /// Of these, those that the other side closed.
+    pub handshakes_failed_closed_by_peer: u64,
+    /// Of these, those in which reading or writing failed.
+    pub handshakes_failed_io: u64,
+    /// Of these, those that took too long.
+    pub handshakes_failed_timed_out: u64,
+    /// Of these, those of a peer that this side did not want: its routing id or its place is taken, or the options do not
+    /// let it connect.
+    pub handshakes_failed_refused: u64,
     /// Connections that were closed because the peer broke the protocol.
     pub misbehaved: u64,
     /// Commands that were malformed, unknown or of no use to this socket type.
@@ -58,7 +71,8 @@ impl Counter {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connected: Counter,
-    pub(crate) handshakes_failed: Counter,
+    pub(crate) reconnects: Counter,
+    pub(crate) handshakes_failed: HandshakesFailed,
     pub(crate) misbehaved: Counter,
     pub(crate) commands_ignored: Counter,
     pub(crate) unroutable: Counter,
@@ -73,7 +87,66 @@ pub(crate) struct Counters {
     pub(crate) past_received_bytes: Counter,
 }
 
+/// Handshakes that failed, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct HandshakesFailed {
+    protocol: Counter,
+    closed_by_peer: Counter,
+    io: Counter,
+    timed_out: Counter,
+    refused: Counter,
+}
+
 impl Counters {
+    pub(crate) fn handshake_failed(&self, reason: &HandshakeFailure) {
+        let failed = &self.handshakes_failed;
+        let counter = match reason {
+            HandshakeFailure::Protocol(_) => &failed.protocol,
+            HandshakeFailure::ClosedByPeer => &failed.closed_by_peer,
+            HandshakeFailure::Io(_) => &failed.io,
+            HandshakeFailure::TimedOut => &failed.timed_out,
+            HandshakeFailure::DuplicateRoutingId
+            | HandshakeFailure::Refused
+            | HandshakeFailure::PairOccupied => &failed.refused,
+        };
+        counter.add(1);
+    }
+
+    /// All that is counted here, as a part of what the socket has counted.
+    pub(crate) fn stats(&self) -> SocketStats {
+        let failed = &self.handshakes_failed;
+        let by_reason = [
+            &failed.protocol,
+            &failed.closed_by_peer,
+            &failed.io,
+            &failed.timed_out,
+            &failed.refused,
+        ];
+        let [protocol, closed_by_peer, io, timed_out, refused] = by_reason.map(Counter::get);
+        SocketStats {
+            sent: self.past_sent.get(),
+            sent_bytes: self.past_sent_bytes.get(),
+            received: self.past_received.get(),
+            received_bytes: self.past_received_bytes.get(),
+            connected: self.connected.get(),
+            reconnects: self.reconnects.get(),
+            handshakes_failed: protocol + closed_by_peer + io + timed_out + refused,
+            handshakes_failed_protocol: protocol,
+            handshakes_failed_closed_by_peer: closed_by_peer,
+            handshakes_failed_io: io,
+            handshakes_failed_timed_out: timed_out,
+            handshakes_failed_refused: refused,
+            misbehaved: self.misbehaved.get(),
+            commands_ignored: self.commands_ignored.get(),
+            dropped_unroutable: self.unroutable.get(),
+            dropped_full: self.full.get(),
+            dropped_connection_lost: self.connection_lost.get(),
+            dropped_no_delimiter: self.no_delimiter.get(),
+            dropped_unexpected_reply: self.unexpected_reply.get(),
+            ..SocketStats::default()
+        }
+    }
+
     pub(crate) fn dropped(&self, reason: DropReason, messages: u64) {
         let counter = match reason {
             DropReason::Unroutable => &self.unroutable,
