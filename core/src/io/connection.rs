@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span, field};
 
 use super::flight::Flight;
 use super::heartbeat::Heartbeat;
@@ -43,13 +44,34 @@ pub(crate) struct Established<S> {
     early: BytesMut,
     minor: u8,
     pub(crate) link: Arc<Link>,
+    /// What is told of the connection is told in it.
+    span: Span,
 }
 
 /// Shakes hands and makes the other side a peer; a failure is counted and reported.
 pub(crate) async fn establish<S: Stream>(
     core: &Arc<Core>,
+    stream: S,
+    origin: Origin<'_>,
+) -> Option<Established<S>> {
+    let span = tracing::debug_span!(
+        target: "privateer::connection",
+        "connection",
+        socket = core.socket_type.as_str(),
+        endpoint = %origin.endpoint,
+        direction = ?origin.direction,
+        remote = origin.remote_address,
+        peer = field::Empty,
+    );
+    let established = attach(core, stream, origin, &span);
+    established.instrument(span.clone()).await
+}
+
+async fn attach<S: Stream>(
+    core: &Arc<Core>,
     mut stream: S,
     origin: Origin<'_>,
+    span: &Span,
 ) -> Option<Established<S>> {
     let limit = core.options.handshake_timeout;
     let shaking = shake_hands(core, &mut stream, origin.direction);
@@ -78,6 +100,7 @@ pub(crate) async fn establish<S: Stream>(
             seat,
         };
         let link = core.attach(newcomer)?;
+        span.record("peer", link.id.0);
         Ok((link, early, remote.minor))
     });
     match attached {
@@ -86,6 +109,7 @@ pub(crate) async fn establish<S: Stream>(
             early,
             minor,
             link,
+            span: span.clone(),
         }),
         Err(reason) => {
             refuse(core, endpoint, remote_address, reason);
@@ -171,11 +195,21 @@ pub(crate) async fn converse<S: Stream>(
     established: Established<S>,
     phase: &mut watch::Receiver<Phase>,
 ) -> DisconnectReason {
+    let span = established.span.clone();
+    serve(core, established, phase).instrument(span).await
+}
+
+async fn serve<S: Stream>(
+    core: &Arc<Core>,
+    established: Established<S>,
+    phase: &mut watch::Receiver<Phase>,
+) -> DisconnectReason {
     let Established {
         stream,
         early,
         minor,
         link,
+        span: _,
     } = established;
     let mut flight = Flight::default();
     let now = Instant::now();
