@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use privateer::core::{
     BindError, ConnectError, DealerSocket, DisconnectReason, EndpointError, EndpointNotFound,
-    Linger, NoRuntime, PairSocket, PullSocket, PushSocket, RouterSocket, SocketEvent,
-    SocketOptions,
+    Linger, NoRuntime, PairSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
+    SocketEvent, SocketOptions, SocketType,
 };
 
 mod support;
@@ -40,6 +40,20 @@ async fn unbind_frees_the_address_and_keeps_peers() {
             }
         );
         assert!(unknown.to_string().contains("bind returns the name to use"));
+    }
+}
+
+/// §3.5: a socket knows its type.
+#[tokio::test]
+async fn sockets_tell_their_type() {
+    macro_rules! assert_types {
+        ($($socket:ident: $kind:ident,)*) => {
+            $(assert_eq!($socket::usual().socket_type(), SocketType::$kind);)*
+        };
+    }
+    assert_types! {
+        PairSocket: Pair, PushSocket: Push, PullSocket: Pull, DealerSocket: Dealer, RouterSocket: Router,
+        ReqSocket: Req, RepSocket: Rep,
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::endpoint::Endpoint;
 use crate::network::Network;
+use crate::options::SocketOptions;
 use crate::socket::core::{Core, Phase};
 use crate::socket::outbound::Slot;
 use crate::sync::Mutex;
@@ -29,10 +30,22 @@ use crate::sync::Mutex;
 /// other.bind("inproc://name").await?; // another name space, no clash
 /// # Ok(()) }
 /// ```
+///
+/// A context may have defaults for its sockets, where libzmq has `ZMQ_IPV6` and `ZMQ_BLOCKY`:
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use privateer_core::{Context, Linger, PushSocket, SocketOptions};
+///
+/// let context = Context::with_defaults(SocketOptions::new().ipv6().linger(Linger::Discard));
+/// let push = PushSocket::with_options(context.socket_options().immediate())?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct Context {
     names: Arc<Mutex<Names>>,
     network: Network,
+    /// None for those of [`SocketOptions`].
+    defaults: Option<Arc<SocketOptions>>,
 }
 
 /// Who is bound to which name, and who waits for one to be.
@@ -61,6 +74,24 @@ impl Context {
         Self::default()
     }
 
+    /// A name space of its own, whose [`socket_options`](Self::socket_options) are these.
+    #[must_use]
+    pub fn with_defaults(options: SocketOptions) -> Self {
+        Self {
+            defaults: Some(Arc::new(options)),
+            ..Self::default()
+        }
+    }
+
+    /// Options for a socket of this context: its defaults, and itself as the context.
+    ///
+    /// [`SocketOptions::context`] by itself leaves all other options as they are.
+    #[must_use]
+    pub fn socket_options(&self) -> SocketOptions {
+        let defaults = self.defaults.as_deref().cloned();
+        defaults.unwrap_or_default().context(self)
+    }
+
     /// The one that sockets share that were given none.
     #[must_use]
     pub fn global() -> Self {
@@ -81,5 +112,39 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::options::Linger;
+
+    #[test]
+    fn a_contexts_defaults_are_where_its_sockets_begin() {
+        let defaults = SocketOptions::new().ipv6().linger(Linger::Discard);
+        let context = Context::with_defaults(defaults);
+        let options = context.socket_options().send_hwm(NonZeroUsize::new(1));
+        assert!(options.kernel.ipv6);
+        assert_eq!(options.linger, Linger::Discard);
+        assert_eq!(options.send.messages, NonZeroUsize::new(1));
+        assert!(Arc::ptr_eq(&options.context.names, &context.names));
+        // Once more, and nothing of the socket before is left.
+        let next = context.clone().socket_options();
+        assert_eq!(next.send.messages, SocketOptions::new().send.messages);
+        assert!(Arc::ptr_eq(&next.context.names, &context.names));
+    }
+
+    #[test]
+    fn a_context_without_defaults_has_those_of_the_options() {
+        let context = Context::new();
+        let options = context.socket_options();
+        assert_eq!(
+            format!("{options:?}"),
+            format!("{:?}", SocketOptions::new())
+        );
+        assert!(Arc::ptr_eq(&options.context.names, &context.names));
     }
 }

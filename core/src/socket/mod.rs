@@ -142,6 +142,12 @@ macro_rules! every_socket {
                 self.core.disconnect(endpoint).await
             }
 
+            /// The type of the socket.
+            #[must_use]
+            pub fn socket_type(&self) -> crate::SocketType {
+                self.core.socket_type
+            }
+
             /// The established connections, oldest first.
             #[must_use]
             pub fn peers(&self) -> Vec<crate::Peer> {
