@@ -169,32 +169,6 @@ async fn a_paused_peer_is_not_read() {
     }
 }
 
-/// What a paused peer sent before it went is there when it is resumed, and that it is gone after it.
-#[tokio::test]
-async fn a_paused_peer_may_go_meanwhile() {
-    for transport in Transport::KINDS {
-        let (router, dealer) = (RouterSocket::usual(), DealerSocket::usual());
-        let _linked = link(&router, &dealer, transport).await;
-        let mut watch = router.watch();
-        let peer = router.first_peer();
-        for i in 0..10 {
-            dealer.send(i.to_string()).await.unwrap();
-        }
-        until(|| router.stats().received == 10).await;
-        router.pause(&peer).unwrap();
-        dealer.end(Linger::Forever).await;
-        watch.disconnected().await;
-        assert_eq!(router.try_recv_event().unwrap_err(), RecvError::Empty);
-        assert!(router.resume(peer.id()).is_err());
-        router.resume(&peer).unwrap();
-        assert!(matches!(router.try_recv_event(), Ok(PeerEvent::Up(_))));
-        for i in 0..10 {
-            assert_eq!(number(&router.try_recv().unwrap().1), i);
-        }
-        assert!(matches!(router.try_recv_event(), Ok(PeerEvent::Down(_))));
-    }
-}
-
 /// `send_if_idle` sends only to a peer for which nothing waits.
 #[tokio::test]
 async fn send_if_idle_adds_nothing_to_what_waits() {
@@ -229,4 +203,40 @@ async fn a_peer_is_idle_again_once_everything_is_written() {
     until(|| router.send_if_idle(&peer, "2") == Ok(true)).await;
     assert_eq!(number(&soon(dealer.recv()).await.unwrap()), 1);
     assert_eq!(number(&soon(dealer.recv()).await.unwrap()), 2);
+}
+
+/// A peer that goes while it is paused is handed out to the end all the same: what it sent, and that it is gone.
+#[tokio::test]
+async fn a_paused_peer_that_goes_is_heard_to_the_end() {
+    for transport in Transport::KINDS {
+        for received in [0, 2] {
+            let (router, dealer) = (RouterSocket::usual(), DealerSocket::usual());
+            let _linked = link(&router, &dealer, transport).await;
+            let peer = router.first_peer();
+            let event = soon(router.recv_event()).await.unwrap();
+            assert!(matches!(event, PeerEvent::Up(up) if up == peer));
+            for i in 0..5 {
+                dealer.send(i.to_string()).await.unwrap();
+            }
+            until(|| router.stats().received == 5).await;
+            for i in 0..received {
+                assert_eq!(number(&router.try_recv().unwrap().1), i);
+            }
+            router.pause(&peer).unwrap();
+            assert!(router.try_recv().is_err());
+            dealer.end(Linger::Discard).await;
+            for i in received..5 {
+                let event = soon(router.recv_event()).await.unwrap();
+                assert!(
+                    matches!(&event, PeerEvent::Message(_, m) if number(m) == i),
+                    "{event:?}"
+                );
+            }
+            let event = soon(router.recv_event()).await.unwrap();
+            assert!(matches!(event, PeerEvent::Down(down) if down == peer));
+            assert!(router.pause(&peer).is_err());
+            assert!(router.pause(peer.id()).is_err());
+            assert!(router.try_recv_event().is_err());
+        }
+    }
 }

@@ -116,7 +116,7 @@ async fn watch(core: Weak<Core>) {
     }
 }
 
-const COUNTERS: [Row; 18] = [
+const COUNTERS: [Row; 19] = [
     row(
         "privateer_messages_sent_total",
         "Messages accepted for sending",
@@ -146,6 +146,7 @@ const COUNTERS: [Row; 18] = [
     dropped("unroutable", |stats| stats.dropped_unroutable),
     dropped("full", |stats| stats.dropped_full),
     dropped("connection_lost", |stats| stats.dropped_connection_lost),
+    dropped("linger_over", |stats| stats.dropped_linger_over),
     dropped("no_delimiter", |stats| stats.dropped_no_delimiter),
     dropped("unexpected_reply", |stats| stats.dropped_unexpected_reply),
     row(

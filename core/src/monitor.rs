@@ -61,12 +61,14 @@ pub enum SocketEvent {
         /// Why.
         error: io::ErrorKind,
     },
-    /// A message that was received or given is dropped.
+    /// Messages that were received or given are dropped.
     Dropped {
-        /// The peer that it came from or was for.
-        peer: Peer,
+        /// The peer that they came from or were for, if there is one.
+        peer: Option<Peer>,
         /// Why.
         reason: DropReason,
+        /// How many.
+        messages: u64,
     },
 }
 
@@ -139,6 +141,8 @@ pub enum DropReason {
     Full,
     /// The connection of an accepted or immediate peer was lost with messages in its pipe.
     ConnectionLost,
+    /// The linger time of `close` or `disconnect` was over before they were sent.
+    LingerOver,
     /// A request without the empty delimiter frame, on a REP socket.
     NoDelimiter,
     /// A reply that answers no request that is waited for, on a REQ socket.

@@ -93,10 +93,10 @@ impl Peer {
         self.0.direction
     }
 
-    /// Messages that wait to be sent to this peer.
+    /// Messages that wait to be sent to this peer; over inproc those that it has not received.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.0.outbound.counts().queued
+        self.0.queued()
     }
 }
 
@@ -163,6 +163,27 @@ impl Link {
     /// Whether this socket made the connection, to this endpoint.
     pub(crate) fn is_to(&self, endpoint: &Endpoint) -> bool {
         self.direction == Direction::Connected && self.endpoint == *endpoint
+    }
+
+    /// Messages that the peer has not got.
+    pub(crate) fn queued(&self) -> usize {
+        match self.partner() {
+            Some((other, theirs)) => other.inbox.unread(&theirs),
+            None => self.outbound.counts().queued,
+        }
+    }
+
+    /// The other socket of the process, and the connection as that sees it.
+    pub(crate) fn partner(&self) -> Option<(Arc<Core>, Arc<Self>)> {
+        let (other, theirs) = self.partner.get()?;
+        Some((other.upgrade()?, theirs.upgrade()?))
+    }
+
+    /// Whether nobody receives on the other side any more, over inproc.
+    pub(crate) fn partner_is_closed(&self) -> bool {
+        let partner = self.partner.get();
+        partner
+            .is_some_and(|(other, _)| other.upgrade().is_none_or(|other| other.inbox.is_closed()))
     }
 
     /// Whether the peer is a socket of this process, and there is no session between.

@@ -311,14 +311,20 @@ impl Pipe {
         wake(writer);
     }
 
-    /// While paused the pipe has no room; what is in it can still be taken.
-    pub(crate) fn set_paused(&self, paused: bool) {
-        let writer = {
+    /// While paused the pipe has no room; what is in it can still be taken. Tells whether anything may still come.
+    pub(crate) fn set_paused(&self, paused: bool) -> bool {
+        let (writer, open) = {
             let mut state = self.state.lock();
             state.paused = paused;
-            if paused { None } else { state.writer.wake() }
+            let writer = if paused { None } else { state.writer.wake() };
+            (writer, !state.finished)
         };
         wake(writer);
+        open
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state.lock().paused
     }
 
     /// Sets who is woken when the pipe is no longer empty.

@@ -23,12 +23,13 @@ const STATS: SocketStats = SocketStats {
     dropped_unroutable: 16,
     dropped_full: 17,
     dropped_connection_lost: 18,
+    dropped_linger_over: 21,
     dropped_no_delimiter: 19,
     dropped_unexpected_reply: 20,
 };
 
 /// The name, the reason and the number of each.
-const EXPECTED: [(&str, Option<&str>, u64); 20] = [
+const EXPECTED: [(&str, Option<&str>, u64); 21] = [
     ("privateer_messages_sent_total", None, 1),
     ("privateer_bytes_sent_total", None, 2),
     ("privateer_messages_received_total", None, 3),
@@ -55,6 +56,7 @@ const EXPECTED: [(&str, Option<&str>, u64); 20] = [
         Some("connection_lost"),
         18,
     ),
+    ("privateer_messages_dropped_total", Some("linger_over"), 21),
     ("privateer_messages_dropped_total", Some("no_delimiter"), 19),
     (
         "privateer_messages_dropped_total",

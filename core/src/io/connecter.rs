@@ -57,6 +57,7 @@ impl<D: Dialer> Connecter<D> {
                 _ = self.phase.changed() => {}
             }
         }
+        self.core.left(&self.outbound);
     }
 
     /// A socket with one peer does not make others wait for it, nor take what they send to it.

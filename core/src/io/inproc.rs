@@ -49,7 +49,7 @@ pub(crate) fn connect(
         let mut names = core.options.context.names().lock();
         names.waiting.entry(name.into()).or_default().push(waiting);
     }
-    core.settle_queue();
+    core.settle_queue(None);
     for refused in meet(core) {
         if refused.slot.is(&slot) {
             refused.tell();
@@ -222,6 +222,7 @@ pub(crate) fn give_up(core: &Core) -> u64 {
             let over = waiting.is_over(core);
             if over && let Some(pipe) = waiting.outbound.pipe() {
                 unsent += pipe.counts().queued as u64;
+                core.left(&waiting.outbound);
             }
             !over
         });
@@ -281,6 +282,8 @@ fn join(meeting: Meeting) {
     let early = waiting.outbound.pipe();
     if let Some(pipe) = &early {
         connector.outbox.remove(pipe);
+        // It counts as the connection's from now on.
+        connector.endpoints.lock().left(pipe);
     }
     waiting.outbound.set(Outbound::Connection);
     let forth = pipe(&connector, &binder, early);

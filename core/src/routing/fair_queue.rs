@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 use tokio::sync::Notify;
 
 use super::Coop;
-use crate::decode::Decoder;
+use super::source::{Offered, Source};
 use crate::message::Message;
 use crate::parcel::Parcel;
 use crate::peer::Link;
@@ -22,12 +22,20 @@ use crate::sync::Mutex;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     receive: Mutex<Receive>,
-    /// Peers whose pipe was empty and is not any more.
-    arrivals: Mutex<Vec<Arc<Link>>>,
+    arrivals: Mutex<Arrivals>,
     has_arrivals: AtomicBool,
     readable: Notify,
     closed: AtomicBool,
     coop: Coop,
+}
+
+/// What sessions tell.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// Peers whose pipe was empty and is not any more.
+    readable: Vec<Arc<Link>>,
+    /// Peers that are gone while they are paused.
+    gone: Vec<Arc<Link>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,16 +46,6 @@ struct Receive {
     paused: Vec<crate::PeerId>,
 }
 
-/// The decode state of one readable peer.
-#[derive(Debug)]
-struct Source {
-    link: Arc<Link>,
-    is_new: bool,
-    decoder: Decoder,
-    /// Messages handed out whose credit has not returned.
-    received: usize,
-}
-
 /// What comes next from a peer.
 #[derive(Debug)]
 pub(crate) enum Delivery {
@@ -56,16 +54,6 @@ pub(crate) enum Delivery {
     Message(Message),
     /// The connection is lost, and this is all that there was.
     Down,
-}
-
-/// What became of a message that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
-    Taken,
-    /// Nothing can be taken now.
-    Refused,
-    /// Only this one cannot; its peer is paused until somebody [resumes](Inbox::resume) it.
-    Later,
 }
 
 /// How far [`Inbox::pass_on`] came.
@@ -94,9 +82,21 @@ impl Inbox {
 
     /// Adds a peer to those that may have something to receive.
     pub(crate) fn arrive(&self, link: Arc<Link>) {
+        self.tell(|arrivals| arrivals.readable.push(link));
+    }
+
+    /// Ends the pause of a peer whose connection has ended and whose pipe is finished, so that what is left can be
+    /// received.
+    pub(crate) fn depart(&self, link: Arc<Link>) {
+        if link.inbound.is_paused() {
+            self.tell(|arrivals| arrivals.gone.push(link));
+        }
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Arrivals)) {
         {
             let mut arrivals = self.arrivals.lock();
-            arrivals.push(link);
+            what(&mut arrivals);
             self.has_arrivals.store(true, Ordering::Release);
         }
         self.readable.notify_one();
@@ -250,11 +250,16 @@ impl Inbox {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Hands out nothing more of this peer until it is resumed.
-    pub(crate) fn pause(&self, link: &Link) {
+    /// Hands out nothing more of this peer until it is resumed or gone; false if it is gone already.
+    pub(crate) fn pause(&self, link: &Link) -> bool {
         let mut receive = self.receive.lock();
         if receive.paused.contains(&link.id) {
-            return;
+            return true;
+        }
+        // Either this finds that the connection has ended, or `depart` finds the pause.
+        if !link.inbound.set_paused(true) {
+            link.inbound.set_paused(false);
+            return false;
         }
         let active = receive
             .active
@@ -264,42 +269,49 @@ impl Inbox {
             Some(index) => receive.park(index),
             None => receive.pause(link),
         }
+        true
     }
 
     /// Takes [`pause`](Self::pause) back.
     pub(crate) fn resume(&self, link: &Link) {
-        {
-            let mut receive = self.receive.lock();
-            receive.paused.retain(|id| *id != link.id);
-            let parked = receive
-                .parked
-                .iter()
-                .position(|source| source.link.id == link.id);
-            if let Some(index) = parked {
-                let source = receive.parked.swap_remove(index);
-                receive.active.push_back(source);
-            }
-            link.inbound.set_paused(false);
-        }
+        self.receive.lock().resume(link);
         self.readable.notify_one();
+    }
+
+    /// How many peers are paused, and how many of these wait with something to receive.
+    #[cfg(test)]
+    pub(crate) fn paused(&self) -> (usize, usize) {
+        let receive = self.receive.lock();
+        (receive.paused.len(), receive.parked.len())
+    }
+
+    /// How many messages of this peer wait, here or in its pipe.
+    pub(crate) fn unread(&self, link: &Link) -> usize {
+        let receive = self.receive.lock();
+        let sources = receive.active.iter().chain(&receive.parked);
+        let received = sources
+            .filter(|source| source.link.id == link.id)
+            .map(|source| source.received);
+        // Those handed out whose credit has not returned count in the pipe.
+        let waiting = link.inbound.counts().queued;
+        waiting.saturating_sub(received.sum())
     }
 
     fn admit(&self, receive: &mut Receive) {
         let mut arrivals = self.arrivals.lock();
         self.has_arrivals.store(false, Ordering::Relaxed);
-        for link in arrivals.drain(..) {
+        let Arrivals { readable, gone } = &mut *arrivals;
+        for link in readable.drain(..) {
             let paused = receive.paused.contains(&link.id);
-            let source = Source {
-                is_new: !link.announced.swap(true, Ordering::Relaxed),
-                link,
-                decoder: Decoder::default(),
-                received: 0,
-            };
+            let source = Source::new(link);
             if paused {
                 receive.parked.push(source);
             } else {
                 receive.active.push_back(source);
             }
+        }
+        for link in gone.drain(..) {
+            receive.resume(&link);
         }
     }
 }
@@ -325,52 +337,15 @@ impl Receive {
             self.active.rotate_left(1);
         }
     }
-}
 
-impl Source {
-    /// Offers the next message; none if all that was taken from the pipe is used up.
-    #[inline]
-    fn offer(
-        &mut self,
-        pass: &mut impl FnMut(&Arc<Link>, &Parcel<'_>) -> Offered,
-    ) -> Option<Offered> {
-        if let Some(raw) = self.decoder.peek() {
-            let octets = raw.range.len();
-            let offered = pass(&self.link, &Parcel::Raw(raw));
-            if offered == Offered::Taken {
-                self.decoder.skip(octets);
-            }
-            return Some(offered);
+    fn resume(&mut self, link: &Link) {
+        self.paused.retain(|id| *id != link.id);
+        let mut parked = self.parked.iter();
+        if let Some(index) = parked.position(|source| source.link.id == link.id) {
+            let source = self.parked.swap_remove(index);
+            self.active.push_back(source);
         }
-        let message = self.decoder.next()?;
-        let offered = pass(&self.link, &Parcel::Frames(message.frames()));
-        if offered != Offered::Taken {
-            self.decoder.put_back(message);
-        }
-        Some(offered)
-    }
-
-    #[inline]
-    fn count(&mut self) {
-        self.received += 1;
-        if self.received >= self.link.credit_every {
-            let credit = self.take_credit();
-            self.link.inbound.credit(credit);
-        }
-    }
-
-    fn refill(&mut self) -> Taken {
-        let credit = self.take_credit();
-        self.link
-            .inbound
-            .take(&mut self.decoder.segments, credit, None)
-    }
-
-    fn take_credit(&mut self) -> (usize, usize) {
-        (
-            std::mem::take(&mut self.received),
-            self.decoder.take_consumed(),
-        )
+        link.inbound.set_paused(false);
     }
 }
 

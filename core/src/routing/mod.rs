@@ -12,6 +12,7 @@
 
 pub(crate) mod fair_queue;
 pub(crate) mod round_robin;
+pub(crate) mod source;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -48,7 +48,7 @@ impl RoundRobin {
                 break;
             };
             if put(pipe).is_ok() {
-                turns.next = index + 1;
+                turns.next = (index + 1) % count;
                 return Ok(());
             }
         }
@@ -90,8 +90,16 @@ impl RoundRobin {
 
     pub(crate) fn remove(&self, pipe: &Arc<Pipe>) {
         let mut turns = self.turns.lock();
-        turns.pipes.retain(|other| !Arc::ptr_eq(other, pipe));
-        if turns.next >= turns.pipes.len() {
+        let found = turns
+            .pipes
+            .iter()
+            .position(|other| Arc::ptr_eq(other, pipe));
+        let Some(index) = found else { return };
+        turns.pipes.remove(index);
+        // Whoever's turn it is keeps it.
+        if index < turns.next {
+            turns.next -= 1;
+        } else if turns.next == turns.pipes.len() {
             turns.next = 0;
         }
     }
@@ -100,5 +108,71 @@ impl RoundRobin {
     pub(crate) fn close(&self) {
         self.turns.lock().closed = true;
         self.bell.0.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::Limits;
+
+    /// Pipes that take all that they are given, in the order of their turns.
+    fn pipes<const N: usize>(turns: &RoundRobin) -> [Arc<Pipe>; N] {
+        let limits = Limits {
+            messages: None,
+            bytes: None,
+        };
+        [(); N].map(|()| {
+            let pipe = Arc::new(Pipe::new(limits, Arc::default()));
+            turns.add(Arc::clone(&pipe));
+            pipe
+        })
+    }
+
+    /// How many each pipe got of `count` messages, since it was last asked.
+    fn shares<const N: usize>(
+        turns: &RoundRobin,
+        pipes: [&Arc<Pipe>; N],
+        count: usize,
+    ) -> [u64; N] {
+        let before = pipes.map(|pipe| pipe.counts().sent);
+        for _ in 0..count {
+            turns.try_send(&Message::from("work")).unwrap();
+        }
+        std::array::from_fn(|i| pipes[i].counts().sent - before[i])
+    }
+
+    /// K04: whoever's turn it is when another one goes gets the next message.
+    #[test]
+    fn nobody_is_skipped_when_another_goes() {
+        for served in 0..3 {
+            for gone in 0..3 {
+                let turns = RoundRobin::default();
+                let all = pipes::<3>(&turns);
+                shares(&turns, all.each_ref(), served);
+                turns.remove(&all[gone]);
+                let next = (served..3).chain(0..served).find(|i| *i != gone).unwrap();
+                assert_eq!(shares(&turns, [&all[next]], 1), [1], "{served} {gone}");
+                let rest = (0..3).rfind(|i| *i != gone && *i != next).unwrap();
+                assert_eq!(shares(&turns, [&all[rest]], 1), [1], "{served} {gone}");
+            }
+        }
+    }
+
+    /// K04: one that comes is the last in turn.
+    #[test]
+    fn a_newcomer_does_not_go_first() {
+        let turns = RoundRobin::default();
+        let [first, second] = pipes(&turns);
+        shares(&turns, [&first, &second], 2);
+        let [third] = pipes(&turns);
+        assert_eq!(shares(&turns, [&first, &second, &third], 1), [1, 0, 0]);
+        assert_eq!(shares(&turns, [&first, &second, &third], 2), [0, 1, 1]);
+        turns.remove(&third);
+        turns.remove(&first);
+        assert_eq!(shares(&turns, [&second], 2), [2]);
+        turns.remove(&second);
+        let nobody = turns.try_send(&Message::from("work"));
+        assert_eq!(nobody, Err(Refused::Full));
     }
 }

@@ -126,7 +126,7 @@ impl Core {
 
     /// Lets others have a place that is free again.
     pub(crate) fn vacated(self: &Arc<Self>) {
-        self.settle_queue();
+        self.settle_queue(None);
         self.vacant.notify_waiters();
         let refuses = self.traits.single_peer || self.traits.addressed;
         if refuses && inproc::is_awaited(self) {
@@ -165,7 +165,7 @@ impl Seat {
     pub(crate) fn give_back(mut self) {
         self.kept = true;
         self.release();
-        self.core.settle_queue();
+        self.core.settle_queue(None);
         self.core.vacant.notify_waiters();
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::core::{Core, Phase};
 use crate::error::CloseReport;
 use crate::io::inproc;
-use crate::monitor::DisconnectReason;
+use crate::monitor::{DisconnectReason, DropReason};
 use crate::options::Linger;
 use crate::pipe::Pipe;
 
@@ -71,10 +71,8 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     let (bound, connected) = {
         let mut endpoints = core.endpoints.lock();
         endpoints.closed = true;
-        (
-            std::mem::take(&mut endpoints.bound),
-            std::mem::take(&mut endpoints.connected),
-        )
+        let connected = endpoints.take_connected(|_| true);
+        (std::mem::take(&mut endpoints.bound), connected)
     };
     for endpoint in bound {
         endpoint.stop(&core).await;
@@ -99,8 +97,6 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     for pipe in waiting.iter().chain(&pipes).chain(&queue) {
         pipe.finish();
     }
-    let of_endpoints = connected.iter().filter_map(|one| one.outbound.pipe());
-    of_endpoints.for_each(|pipe| core.retire(&pipe, false));
     for link in &links {
         link.inbound.finish();
         if link.is_inproc() {
@@ -113,7 +109,8 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
         .chain([&core.phase]);
     let never_bound = drain(&core, phases, linger).await;
     if let Some(queue) = core.peers.lock().queue.take() {
-        core.retire(&queue, false);
+        let lost = (queue.counts().queued, DropReason::LingerOver);
+        core.retire(&queue, lost, None);
         pipes.push(queue);
     }
     CloseReport {

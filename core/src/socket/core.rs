@@ -237,12 +237,14 @@ impl Core {
             peers.release(link.id, &link.routing_id);
         }
         link.inbound.finish();
+        self.inbox.depart(Arc::clone(link));
         if link.outbound_is_own {
             self.outbox.remove(&link.outbound);
             link.outbound.finish();
-            self.retire(&link.outbound, reason != DisconnectReason::ClosedHere);
+            let (lost, reason) = self.lost_with(link, reason);
+            self.retire(&link.outbound, (lost, reason), Some(link));
         }
-        self.settle_queue();
+        self.settle_queue(Some(link));
         let received = link.inbound.counts();
         self.counters.past_received.add(received.sent);
         self.counters.past_received_bytes.add(received.sent_bytes);
@@ -263,15 +265,31 @@ impl Core {
         self.vacated();
     }
 
-    /// Keeps what a pipe has counted that is not used any more; what is in it may be lost.
-    pub(crate) fn retire(&self, pipe: &Pipe, lost: bool) {
+    /// How many messages of a connection that has ended nobody will get, and why.
+    fn lost_with(&self, link: &Link, ended: DisconnectReason) -> (usize, DropReason) {
+        if link.is_inproc() {
+            // The other socket can still receive them, unless it is the one that closes.
+            let lost = link.partner_is_closed().then(|| link.queued());
+            return (lost.unwrap_or(0), DropReason::ConnectionLost);
+        }
+        let reason = match ended {
+            DisconnectReason::ClosedHere => DropReason::LingerOver,
+            _ => DropReason::ConnectionLost,
+        };
+        (link.queued(), reason)
+    }
+
+    /// Keeps what a pipe has counted that is not used any more, and drops what is in it as far as it is lost.
+    pub(crate) fn retire(
+        &self,
+        pipe: &Pipe,
+        (lost, reason): (usize, DropReason),
+        peer: Option<&Arc<Link>>,
+    ) {
         let counts = pipe.counts();
         self.counters.past_sent.add(counts.sent);
         self.counters.past_sent_bytes.add(counts.sent_bytes);
-        if lost {
-            self.counters
-                .dropped(DropReason::ConnectionLost, counts.queued as u64);
-        }
+        self.drop_messages(peer, reason, lost as u64);
     }
 
     /// Ends a connection from this side.
@@ -289,11 +307,24 @@ impl Core {
 
     /// Counts a message that is dropped, and tells monitors.
     pub(crate) fn dropped(&self, link: &Arc<Link>, reason: DropReason) {
-        self.counters.dropped(reason, 1);
-        self.events.emit(SocketEvent::Dropped {
-            peer: Peer(Arc::clone(link)),
-            reason,
-        });
+        self.drop_messages(Some(link), reason, 1);
+    }
+
+    /// Counts messages that are dropped, and tells monitors.
+    pub(crate) fn drop_messages(
+        &self,
+        peer: Option<&Arc<Link>>,
+        reason: DropReason,
+        messages: u64,
+    ) {
+        if messages > 0 {
+            self.counters.dropped(reason, messages);
+            self.events.emit(SocketEvent::Dropped {
+                peer: peer.map(|link| Peer(Arc::clone(link))),
+                reason,
+                messages,
+            });
+        }
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
@@ -311,24 +342,24 @@ impl Core {
 
     pub(crate) fn stats(&self) -> SocketStats {
         let mut stats = self.counters.stats();
-        for pipe in self.outbound_pipes() {
-            let counts = pipe.counts();
+        let outbound = self.pipes_of(|link| link.outbound_is_own);
+        for counts in outbound.iter().map(|pipe| pipe.counts()) {
             stats.sent += counts.sent;
             stats.sent_bytes += counts.sent_bytes;
-            stats.queued += counts.queued as u64;
         }
-        for link in self.peers.lock().by_id.values() {
+        let mut queued: usize = self.pipes_at_risk().iter().map(|p| p.counts().queued).sum();
+        let links: Vec<_> = self.peers.lock().by_id.values().cloned().collect();
+        for link in links {
             let counts = link.inbound.counts();
             stats.peers += 1;
             stats.received += counts.sent;
             stats.received_bytes += counts.sent_bytes;
+            if link.is_inproc() {
+                queued += link.queued();
+            }
         }
+        stats.queued = queued as u64;
         stats
-    }
-
-    /// All pipes to peers, and to those that are not there yet.
-    fn outbound_pipes(&self) -> Vec<Arc<Pipe>> {
-        self.pipes_of(|link| link.outbound_is_own)
     }
 
     /// All pipes that lose what is in them if the socket ends now: what another socket of the process has, it can still

@@ -8,7 +8,9 @@ use crate::monitor::{DropReason, HandshakeFailure};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
-    /// Messages accepted for sending.
+    /// Messages accepted for sending. They are with the operating system (over inproc: with the peer), or count as
+    /// `queued`, or were dropped for want of a connection or of time. A REQ's request counts each time that it goes to a
+    /// peer.
     pub sent: u64,
     /// Bytes of these, with framing.
     pub sent_bytes: u64,
@@ -16,7 +18,7 @@ pub struct SocketStats {
     pub received: u64,
     /// Bytes of these, with framing.
     pub received_bytes: u64,
-    /// Messages that wait to be sent, over all peers.
+    /// Messages that wait to be sent, over all peers; over inproc those that the peer has not received.
     pub queued: u64,
     /// Established connections.
     pub peers: u64,
@@ -45,8 +47,11 @@ pub struct SocketStats {
     pub dropped_unroutable: u64,
     /// Messages dropped because their peer's pipe was full.
     pub dropped_full: u64,
-    /// Messages that were in a pipe when its connection was lost.
+    /// Messages that were in the pipe of an accepted or immediate connection when that was lost. What another socket of
+    /// the process can still receive is none of them.
     pub dropped_connection_lost: u64,
+    /// Messages that were in a pipe when the linger time of [`disconnect`](crate::PushSocket::disconnect) was over.
+    pub dropped_linger_over: u64,
     /// Requests dropped for want of a delimiter.
     pub dropped_no_delimiter: u64,
     /// Replies dropped because nobody waits for them.
@@ -78,6 +83,7 @@ pub(crate) struct Counters {
     pub(crate) unroutable: Counter,
     pub(crate) full: Counter,
     pub(crate) connection_lost: Counter,
+    pub(crate) linger_over: Counter,
     pub(crate) no_delimiter: Counter,
     pub(crate) unexpected_reply: Counter,
     /// What the pipes of connections that ended had counted.
@@ -141,6 +147,7 @@ impl Counters {
             dropped_unroutable: self.unroutable.get(),
             dropped_full: self.full.get(),
             dropped_connection_lost: self.connection_lost.get(),
+            dropped_linger_over: self.linger_over.get(),
             dropped_no_delimiter: self.no_delimiter.get(),
             dropped_unexpected_reply: self.unexpected_reply.get(),
             ..SocketStats::default()
@@ -152,6 +159,7 @@ impl Counters {
             DropReason::Unroutable => &self.unroutable,
             DropReason::Full => &self.full,
             DropReason::ConnectionLost => &self.connection_lost,
+            DropReason::LingerOver => &self.linger_over,
             DropReason::NoDelimiter => &self.no_delimiter,
             DropReason::UnexpectedReply => &self.unexpected_reply,
         };

@@ -29,6 +29,8 @@ use crate::socket_type::SocketType;
 pub(crate) struct Endpoints {
     pub(crate) bound: Vec<Bound>,
     pub(crate) connected: Vec<Connected>,
+    /// Pipes of endpoints that are being disconnected, while what is in them may still go out.
+    pub(crate) leaving: Vec<Arc<Pipe>>,
     pub(crate) closed: bool,
 }
 
@@ -59,10 +61,25 @@ impl Connected {
 
 impl Endpoints {
     pub(crate) fn pipes(&self) -> Vec<Arc<Pipe>> {
-        self.connected
-            .iter()
-            .filter_map(|connected| connected.outbound.pipe())
-            .collect()
+        let connected = self.connected.iter();
+        let pipes = connected.filter_map(|one| one.outbound.pipe());
+        pipes.chain(self.leaving.iter().cloned()).collect()
+    }
+
+    /// Forgets the pipe of an endpoint that was being disconnected; tells whether it was.
+    pub(crate) fn left(&mut self, pipe: &Arc<Pipe>) -> bool {
+        let count = self.leaving.len();
+        self.leaving.retain(|other| !Arc::ptr_eq(other, pipe));
+        self.leaving.len() < count
+    }
+
+    /// All connects to these endpoints, which are to end.
+    pub(crate) fn take_connected(&mut self, which: impl Fn(&Endpoint) -> bool) -> Vec<Connected> {
+        let named = |one: &mut Connected| which(&one.endpoint);
+        let taken: Vec<_> = self.connected.extract_if(.., named).collect();
+        let pipes = taken.iter().filter_map(|one| one.outbound.pipe());
+        self.leaving.extend(pipes);
+        taken
     }
 
     /// Whether an endpoint takes messages early, for whichever peer comes.
@@ -235,7 +252,7 @@ impl Core {
 
     fn dial(self: &Arc<Self>, endpoint: Endpoint, dialer: impl Dialer) {
         let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound());
-        self.settle_queue();
+        self.settle_queue(None);
         let connecter = Connecter {
             core: Arc::clone(self),
             dialer,
@@ -289,10 +306,8 @@ impl Core {
         self: &Arc<Self>,
         endpoint: Endpoint,
     ) -> Result<CloseReport, EndpointNotFound> {
-        let connected: Vec<_> = {
-            let all = &mut self.endpoints.lock().connected;
-            all.extract_if(.., |one| one.endpoint == endpoint).collect()
-        };
+        let named = |other: &Endpoint| *other == endpoint;
+        let connected = self.endpoints.lock().take_connected(named);
         if connected.is_empty() {
             return Err(EndpointNotFound::NotFound { endpoint });
         }
@@ -302,11 +317,7 @@ impl Core {
             self.outbox.remove(pipe);
         }
         pipes.extend(self.leave_with_queue(&endpoint, &connected));
-        self.settle_queue();
-        for pipe in &pipes {
-            pipe.finish();
-            self.retire(pipe, false);
-        }
+        self.settle_queue(None);
         let links = self.links_to(&endpoint);
         pipes.extend(
             links

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use crate::monitor::DropReason;
 use crate::pipe::Pipe;
 use crate::sync::Mutex;
 
@@ -64,6 +65,16 @@ impl Core {
         pipe.set_writer(self.outbox.bell.waker());
         self.outbox.add(Arc::clone(&pipe));
         Outbound::Endpoint(pipe)
+    }
+
+    /// The end of an endpoint that was disconnected: what it has not sent by now it never will.
+    pub(crate) fn left(&self, slot: &Slot) {
+        if let Some(pipe) = slot.pipe()
+            && self.endpoints.lock().left(&pipe)
+        {
+            let lost = (pipe.counts().queued, DropReason::LingerOver);
+            self.retire(&pipe, lost, None);
+        }
     }
 
     /// Whether a connection to the endpoint with this slot would have something to send.

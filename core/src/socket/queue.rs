@@ -10,12 +10,13 @@ use super::core::Core;
 use super::endpoints::Connected;
 use super::outbound::Outbound;
 use crate::endpoint::Endpoint;
+use crate::monitor::DropReason;
 use crate::peer::Link;
 use crate::pipe::Pipe;
 
 impl Core {
     /// Makes or discards the queue after an endpoint or a peer came or went.
-    pub(crate) fn settle_queue(&self) {
+    pub(crate) fn settle_queue(&self, gone: Option<&Arc<Link>>) {
         if !self.traits.single_peer {
             return;
         }
@@ -33,7 +34,8 @@ impl Core {
             drop(peers);
             self.outbox.remove(&queue);
             queue.finish();
-            self.retire(&queue, true);
+            let lost = (queue.counts().queued, DropReason::ConnectionLost);
+            self.retire(&queue, lost, gone);
         }
     }
 
@@ -76,7 +78,9 @@ impl Core {
         }
         self.outbox.remove(&queue);
         peers.queue = None;
-        if let Some(one) = disconnected.iter().find(|one| one.outbound.is_of_socket()) {
+        let mut endpoints = self.endpoints.lock();
+        endpoints.leaving.push(Arc::clone(&queue));
+        if let Some(one) = disconnected.first() {
             one.outbound.set(Outbound::Endpoint(Arc::clone(&queue)));
         }
         Some(queue)

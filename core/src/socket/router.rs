@@ -212,12 +212,18 @@ impl RouterSocket {
     ///
     /// What it sends waits in its own buffers; at most 256 KiB or one message more are read here.
     ///
+    /// It ends with the connection: then all that had arrived is handed out, and that the peer is gone, as if nobody had
+    /// paused it.
+    ///
     /// # Errors
     /// [`Unroutable`] if the peer is not there; there is no other.
     pub fn pause(&self, peer: impl Addressee) -> Result<(), Unroutable> {
         let link = peer.find(&self.core).ok_or(Unroutable)?;
-        self.core.inbox.pause(&link);
-        Ok(())
+        if self.core.inbox.pause(&link) {
+            Ok(())
+        } else {
+            Err(Unroutable)
+        }
     }
 
     /// Takes [`pause`](Self::pause) back.
@@ -267,6 +273,45 @@ pub(crate) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
                 return Err(Unroutable);
             }
             Err(Refused::Full) => room.await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DealerSocket, PeerEvent};
+
+    /// Peers that go while they are paused leave nothing behind, whether they had something to say or not.
+    #[tokio::test]
+    async fn paused_peers_that_go_are_forgotten() {
+        let router = RouterSocket::new().unwrap();
+        router.bind("inproc://paused-peers-that-go").await.unwrap();
+        for sent in [0, 1, 2] {
+            let dealer = DealerSocket::new().unwrap();
+            dealer.connect("inproc://paused-peers-that-go").unwrap();
+            for _ in 0..sent {
+                dealer.try_send("x").unwrap();
+            }
+            let event = router.try_recv_event();
+            let Ok(PeerEvent::Up(peer)) = event else {
+                panic!("{event:?}");
+            };
+            router.pause(&peer).unwrap();
+            router.pause(&peer).unwrap();
+            assert!(router.try_recv_event().is_err());
+            assert_eq!(router.core.inbox.paused().0, 1);
+            let _report = dealer.close().await;
+            for _ in 0..sent {
+                assert!(matches!(
+                    router.try_recv_event(),
+                    Ok(PeerEvent::Message(..))
+                ));
+            }
+            assert!(matches!(router.try_recv_event(), Ok(PeerEvent::Down(_))));
+            assert!(router.pause(&peer).is_err());
+            router.resume(&peer).unwrap();
+            assert_eq!(router.core.inbox.paused(), (0, 0));
         }
     }
 }
