@@ -64,6 +64,12 @@ const NAMED: [[&str; 4]; 14] = [
         "calls in flight of one client | 256;",
     ],
     [
+        "core/src/read_buffer.rs",
+        "KEPT: usize = 16 * 1024 * 1024;",
+        "core/README.md",
+        "the process keeps to read into | 16 MiB",
+    ],
+    [
         BROKER,
         "DRAIN: Duration = Duration::from_secs(5);",
         DEFAULTS,

@@ -121,7 +121,7 @@ impl Frame {
     /// The same bytes in memory of their own, so that keeping the frame keeps nothing else.
     ///
     /// Copies a body that may be a slice of something larger; a body held inline, or one that nobody else refers to,
-    /// stays as it is.
+    /// stays as it is. A large body that was received is copied too: the process keeps its memory to read into again.
     #[must_use]
     pub fn detach(self) -> Self {
         match self.0 {

@@ -45,10 +45,10 @@ impl ReadBuffer {
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
         if self.spare() < self.next / 4 && !self.octets.try_reclaim(self.next) {
             let size = self.octets.len() + self.next;
-            move_to(&mut self.octets, &mut self.size, size);
+            move_to(&mut self.octets, &mut self.size, memory(size, 2 * size));
         }
-        let spare = self.spare();
-        (&mut self.octets).limit(spare)
+        let offered = self.spare().min(READ_LARGEST);
+        (&mut self.octets).limit(offered)
     }
 
     /// A large body was the last: little is read next, since what is read of another one has to be copied.
@@ -96,11 +96,11 @@ const LARGE_GROWTH: usize = 8;
 impl LargeBody {
     /// A body of `len` octets, of which these have arrived.
     pub(crate) fn new(len: usize, arrived: &[u8]) -> Self {
-        // Memory that the process owns already may be as large as the header claims.
-        let kept = (len <= KEPT / 4).then(|| READ_MEMORY.lock().take(len));
-        let (mut octets, size) = kept
-            .flatten()
-            .unwrap_or_else(|| memory(reservation(len, arrived.len())));
+        let wanted = reservation(len, arrived.len());
+        // What the process owns already may be somewhat larger, and better takes all of it.
+        let most = wanted.saturating_mul(4);
+        let whole = READ_MEMORY.lock().take(len.min(most), most);
+        let (mut octets, size) = whole.unwrap_or_else(|| memory(wanted, most));
         octets.extend_from_slice(arrived);
         Self { octets, size, len }
     }
@@ -108,8 +108,9 @@ impl LargeBody {
     /// Where its next octets go, and how many at most.
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
         if self.octets.capacity() == self.octets.len() {
-            let size = reservation(self.len, self.octets.len());
-            move_to(&mut self.octets, &mut self.size, size);
+            let wanted = reservation(self.len, self.octets.len());
+            let larger = memory(wanted, wanted.saturating_mul(4));
+            move_to(&mut self.octets, &mut self.size, larger);
         }
         let missing = self.len - self.octets.len();
         let spare = self.octets.capacity() - self.octets.len();
@@ -133,9 +134,8 @@ fn reservation(len: usize, arrived: usize) -> usize {
     len.min(arrived.saturating_mul(LARGE_GROWTH).max(LARGE_FIRST))
 }
 
-/// Moves octets to memory of `wanted` bytes or more.
-fn move_to(octets: &mut BytesMut, size: &mut usize, wanted: usize) {
-    let (mut larger, larger_size) = memory(wanted);
+/// Moves octets to other memory, of this size.
+fn move_to(octets: &mut BytesMut, size: &mut usize, (mut larger, larger_size): (BytesMut, usize)) {
     larger.extend_from_slice(octets);
     keep(
         std::mem::replace(octets, larger),
@@ -143,9 +143,9 @@ fn move_to(octets: &mut BytesMut, size: &mut usize, wanted: usize) {
     );
 }
 
-/// Empty memory of `wanted` bytes or more, not much more, and its size.
-fn memory(wanted: usize) -> (BytesMut, usize) {
-    let kept = (wanted >= KEPT_LEAST).then(|| READ_MEMORY.lock().take(wanted));
+/// Empty memory of `wanted` bytes, or up to `most` if the process owns it already, and its size.
+fn memory(wanted: usize, most: usize) -> (BytesMut, usize) {
+    let kept = (wanted >= KEPT_LEAST).then(|| READ_MEMORY.lock().take(wanted, most));
     kept.flatten()
         .unwrap_or_else(|| (BytesMut::with_capacity(wanted), wanted))
 }
@@ -175,9 +175,9 @@ impl Kept {
         }
     }
 
-    /// The newest piece of a fitting size that nobody refers to.
-    fn take(&mut self, wanted: usize) -> Option<(BytesMut, usize)> {
-        let fits = wanted..=wanted.saturating_mul(4);
+    /// The newest piece of `least` to `most` bytes that nobody refers to.
+    fn take(&mut self, least: usize, most: usize) -> Option<(BytesMut, usize)> {
+        let fits = least..=most;
         let index = (0..self.pieces.len()).rev().find(|index| {
             let piece = self.pieces.get_mut(*index);
             piece.is_some_and(|(octets, size)| fits.contains(size) && octets.try_reclaim(*size))
@@ -212,13 +212,13 @@ mod tests {
         let address = octets.as_ptr();
         let slice = octets.split().freeze();
         kept.keep(octets, SIZE);
-        assert!(kept.take(SIZE).is_none(), "it is still referred to");
+        assert!(kept.take(SIZE, SIZE).is_none(), "it is still referred to");
         drop(slice);
-        assert!(kept.take(SIZE + 1).is_none() && kept.take(SIZE / 5).is_none());
-        let (again, size) = kept.take(SIZE / 2).unwrap();
+        assert!(kept.take(SIZE + 1, usize::MAX).is_none() && kept.take(0, SIZE - 1).is_none());
+        let (again, size) = kept.take(SIZE / 2, 2 * SIZE).unwrap();
         assert_eq!((again.as_ptr(), again.len(), size), (address, 0, SIZE));
         assert!(again.capacity() >= SIZE);
-        assert!(kept.take(SIZE).is_none());
+        assert!(kept.take(SIZE, SIZE).is_none());
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
             (&*buffer.octets, buffer.octets.capacity()),
             (&[7; 10][..], 10)
         );
-        assert!(Limit::limit(&buffer.target()) >= READ_LARGEST);
+        assert!(Limit::limit(&buffer.target()) >= READ_LARGEST - 10);
         assert_eq!(&*buffer.octets, &[7; 10]);
     }
 }

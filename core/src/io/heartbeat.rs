@@ -12,6 +12,9 @@ use tokio::time::Instant;
 /// The shortest interval between two PINGs.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// The longest time that counts; an [`Instant`] has an end.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The heartbeat of one connection. Any octet read is life.
 ///
 /// Two clocks may give the peer up: ours, which runs from when our PING was written, and the peer's, which runs for the
@@ -58,8 +61,8 @@ impl Heartbeat {
     /// With no interval no PING is ever due, and only the peer's time to live counts.
     pub(crate) fn new(interval: Option<Duration>, timeout: Duration, now: Instant) -> Self {
         Self {
-            interval: interval.map(|interval| interval.max(SHORTEST)),
-            timeout,
+            interval: interval.map(|interval| interval.clamp(SHORTEST, LONGEST)),
+            timeout: timeout.min(LONGEST),
             since: now,
             ping: Ping::None,
             time_to_live: None,

@@ -63,9 +63,10 @@ impl SocketOptions {
         let held: usize = self
             .properties
             .iter()
+            .filter(|(other, _)| !other.eq_ignore_ascii_case(&name))
             .map(|(name, value)| name.len() + value.len())
             .sum();
-        if held + value.len() > PROPERTY_MAX {
+        if held + name.len() + value.len() > PROPERTY_MAX {
             return Err(InvalidProperty::TooLong);
         }
         self.properties

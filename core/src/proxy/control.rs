@@ -37,9 +37,7 @@ pub(super) async fn serve(control: Option<&ControlSocket>, shared: &Shared) {
                 Some(Command::Terminate | Command::Statistics) | None => {}
             }
             let statistics = command == Some(Command::Statistics);
-            control
-                .answer(statistics.then(|| encode(&shared.stats())))
-                .await;
+            control.answer(statistics.then(|| encode(&shared.stats())));
             if command == Some(Command::Terminate) {
                 return;
             }
@@ -87,12 +85,14 @@ impl ControlSocket {
     }
 
     /// Answers with the statistics, or that there are none: a REP has to, a PAIR says nothing then.
-    async fn answer(&self, statistics: Option<Message>) {
+    fn answer(&self, statistics: Option<Message>) {
         match (&self.0, statistics) {
             (Kind::Rep(socket), statistics) => {
                 let answer = statistics.unwrap_or_else(|| Message::from(Frame::empty()));
-                // It fails only without a request, and there was one.
-                let _sent = socket.send(answer).await;
+                // Who does not read its answers must not hold the others up.
+                if socket.try_send(answer).is_err() {
+                    socket.forgo();
+                }
             }
             (Kind::Pair(socket), Some(statistics)) => {
                 // Who does not read the answers does not need another.

@@ -59,7 +59,7 @@ impl ProxyHandle {
         self.0.stop.notify_one();
     }
 
-    /// Waits until the proxy has ended, or its future was dropped.
+    /// Waits until the proxy has ended, or it or its future was dropped.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
@@ -87,7 +87,6 @@ impl Shared {
         control: Option<&ControlSocket>,
         taps: &[TapSocket],
     ) -> ProxyEnd {
-        let _ended = Ended(self);
         let taps: Vec<Arc<Core>> = taps.iter().map(|tap| Arc::clone(tap.core())).collect();
         tokio::select! {
             () = self.stop.notified() => ProxyEnd::Stopped,
@@ -104,6 +103,7 @@ impl Shared {
         let nothing = Notify::new();
         loop {
             consume_budget().await;
+            while waits.try_join_next().is_some() {}
             let (forth, back) = self.burst(taps, &mut waits);
             let (Some(obstacle), Some(behind)) = (forth, back) else {
                 // Sessions bring and take more.
@@ -122,7 +122,6 @@ impl Shared {
             if self.passages().any(Passage::is_closed) {
                 return;
             }
-            while waits.try_join_next().is_some() {}
             tokio::select! {
                 () = ahead => {}
                 () = behind => {}
@@ -176,10 +175,11 @@ impl Shared {
     }
 }
 
-/// The end of a proxy, also if its future was dropped.
-struct Ended<'a>(&'a Shared);
+/// The end of a proxy, also if its future was dropped, or it never ran.
+#[derive(Debug)]
+pub(super) struct Ended(pub(super) Arc<Shared>);
 
-impl Drop for Ended<'_> {
+impl Drop for Ended {
     fn drop(&mut self) {
         self.0.passages().for_each(Passage::leave);
         self.0.ended.send_replace(true);

@@ -25,7 +25,7 @@ pub use stats::{ProxySide, ProxyStats, Volume};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use self::handle::Shared;
+use self::handle::{Ended, Shared};
 use self::passage::Passage;
 use crate::{DealerSocket, PullSocket, PushSocket, RouterSocket};
 
@@ -75,6 +75,7 @@ pub struct Proxy<F, B> {
     frontend: F,
     backend: B,
     shared: Arc<Shared>,
+    ended: Ended,
     control: Option<ControlSocket>,
     taps: Vec<TapSocket>,
 }
@@ -89,7 +90,8 @@ pub struct ProxyReport<F, B> {
     pub stats: ProxyStats,
     /// Copies that did not go out to taps within their linger times.
     pub tap_unsent: u64,
-    /// The socket that faces clients; what it has received and the proxy has not passed on, it still has.
+    /// The socket that faces clients; what it has received and the proxy has not passed on, it still has. Of the peers
+    /// that came and went meanwhile it tells nothing.
     pub frontend: F,
     /// The socket that faces workers, likewise.
     pub backend: B,
@@ -129,10 +131,12 @@ impl<F: Borrow<PullSocket>, B: Borrow<PushSocket>> Proxy<F, B> {
 
 impl<F, B> Proxy<F, B> {
     fn new(frontend: F, backend: B, forth: Passage, back: Option<Passage>) -> Self {
+        let shared = Arc::new(Shared::new(forth, back));
         Self {
             frontend,
             backend,
-            shared: Arc::new(Shared::new(forth, back)),
+            ended: Ended(Arc::clone(&shared)),
+            shared,
             control: None,
             taps: Vec::new(),
         }
@@ -178,10 +182,12 @@ impl<F, B> Proxy<F, B> {
             frontend,
             backend,
             shared,
+            ended,
             control,
             taps,
         } = self;
         let end = shared.run(control.as_ref(), &taps).await;
+        drop(ended);
         if let Some(control) = control {
             control.close().await;
         }

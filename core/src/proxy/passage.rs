@@ -120,6 +120,7 @@ impl Passage {
         if gate.is_closed() {
             return Some(Obstacle::Paused);
         }
+        let mut held = Vec::new();
         let passed = self
             .from
             .inbox
@@ -129,15 +130,17 @@ impl Passage {
                     Verdict::Sent | Verdict::Dropped => Offered::Taken,
                     Verdict::Mute => Offered::Refused,
                     Verdict::Full(addressee) => {
-                        let held = Held {
-                            by: Arc::clone(&self.from),
-                            link: Arc::clone(link),
-                        };
-                        waits.spawn_on(held.until_room(addressee), &self.from.runtime);
+                        let by = Arc::clone(&self.from);
+                        let link = Arc::clone(link);
+                        held.push(Held { by, link }.until_room(addressee));
                         Offered::Later
                     }
                 },
             );
+        // Not before: a runtime that is shut down drops them at once, and so resumes their peers.
+        for held in held {
+            waits.spawn_on(held, &self.from.runtime);
+        }
         let was_mute = std::mem::replace(&mut state.mute, passed == Passed::Refused);
         if was_mute && !state.mute {
             // There may be room for those who send on the same socket.

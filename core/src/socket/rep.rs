@@ -148,6 +148,13 @@ impl RepSocket {
         Ok(())
     }
 
+    /// Drops the reply that is owed, counted, since its peer has no room.
+    pub(crate) fn forgo(&self) {
+        if let Some(owed) = self.owed.lock().take() {
+            self.core.dropped(&owed.link, DropReason::Full);
+        }
+    }
+
     fn check_turn(&self) -> Result<(), RecvError> {
         if self.owed.lock().is_some() {
             Err(RecvError::ReplyOwed)

@@ -237,6 +237,7 @@ impl Handshake {
     /// Says READY. Both sides do at once, as with libzmq, unless it is withheld: then one waits as the server of RFC 37
     /// would.
     pub(crate) fn put_ready(&mut self) {
+        self.withheld = false;
         let ready = command::ready(
             self.local.socket_type,
             self.local.routing_id.as_ref(),

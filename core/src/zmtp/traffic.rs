@@ -6,8 +6,9 @@
 //!              └─ a large body ──► a buffer of its own, then a segment
 //! ```
 //!
-//! The walk looks at headers only. Nothing is copied but the beginning of a large body, and nothing is reserved for
-//! what a header merely claims.
+//! The walk looks at headers only. Nothing is copied but the beginning of a large body and what a full read buffer ends
+//! with, and no more is reserved than for what has arrived: what a header claims counts for nothing. Which memory is read
+//! into ([`ReadBuffer`]) changes nothing that can be seen.
 #![deny(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
