@@ -30,6 +30,11 @@ pub(crate) struct Decoder {
 const USUAL_FRAMES: usize = 8;
 
 impl Decoder {
+    /// Whether there is a next message.
+    pub(crate) fn has_next(&self) -> bool {
+        self.position < self.current.len() || !self.segments.is_empty()
+    }
+
     /// The next message; none if all segments are used up.
     pub(crate) fn next(&mut self) -> Option<Message> {
         let (frame, more) = self.next_frame()?;

@@ -240,6 +240,45 @@ impl Inbox {
         }
     }
 
+    /// Waits until there is something to receive, and leaves it there. That a peer came or went counts only `with_peers`,
+    /// and is forgotten otherwise.
+    ///
+    /// Cancel safe: dropped before it is ready, it passes the wake on.
+    pub(crate) async fn ready(&self, with_peers: bool) {
+        self.coop.proceed().await;
+        loop {
+            let mut readable = std::pin::pin!(self.readable.notified());
+            readable.as_mut().enable();
+            if self.has_next(with_peers) || self.is_closed() {
+                // Those who wait beside this one may want it.
+                self.readable.notify_one();
+                return;
+            }
+            readable.await;
+        }
+    }
+
+    fn has_next(&self, with_peers: bool) -> bool {
+        let mut receive = self.receive.lock();
+        loop {
+            if self.has_arrivals.load(Ordering::Acquire) {
+                self.admit(&mut receive);
+            }
+            let Some(source) = receive.active.front_mut() else {
+                return false;
+            };
+            if source.decoder.has_next() || (source.is_new && with_peers) {
+                return true;
+            }
+            source.is_new = false;
+            match source.refill() {
+                Taken::Some => return true,
+                Taken::Finished if with_peers => return true,
+                Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
+            }
+        }
+    }
+
     /// Wakes everybody who waits; what is there can still be received.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);

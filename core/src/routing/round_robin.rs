@@ -79,6 +79,28 @@ impl RoundRobin {
         }
     }
 
+    /// Waits until a message would be taken.
+    ///
+    /// Cancel safe: dropped before it is ready, it passes the wake on.
+    pub(crate) async fn ready(&self) {
+        self.coop.proceed().await;
+        loop {
+            let mut room = std::pin::pin!(self.bell.0.notified());
+            room.as_mut().enable();
+            if self.has_room() {
+                // Those who wait beside this one may want it.
+                self.bell.0.notify_one();
+                return;
+            }
+            room.await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let turns = self.turns.lock();
+        turns.closed || turns.pipes.iter().any(|pipe| pipe.has_room().is_ok())
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.turns.lock().closed
     }

@@ -1,6 +1,7 @@
 //! DEALER (RFC 28): requests and replies without a lockstep.
 
 use super::close::Owned;
+use super::readiness::{recv_event_ready, send_ready};
 use super::{every_socket, fair_queued_recv, recv_events, round_robin_send};
 
 /// Sends to and receives from many peers; frames are left as they are.
@@ -47,3 +48,5 @@ every_socket!(DealerSocket, Dealer);
 round_robin_send!(DealerSocket);
 fair_queued_recv!(DealerSocket);
 recv_events!(DealerSocket);
+recv_event_ready!(DealerSocket);
+send_ready!(DealerSocket);

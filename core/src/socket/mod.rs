@@ -11,6 +11,7 @@ pub(crate) mod outbound;
 mod pair;
 mod pipeline;
 mod queue;
+mod readiness;
 mod rep;
 mod req;
 pub(crate) mod router;

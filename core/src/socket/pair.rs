@@ -1,6 +1,7 @@
 //! PAIR (RFC 31): two sockets, exclusively.
 
 use super::close::Owned;
+use super::readiness::{recv_ready, send_ready};
 use super::{every_socket, fair_queued_recv, round_robin_send};
 
 /// Talks to one peer and no other, both ways.
@@ -52,3 +53,5 @@ impl PairSocket {
 every_socket!(PairSocket, Pair);
 round_robin_send!(PairSocket);
 fair_queued_recv!(PairSocket);
+recv_ready!(PairSocket);
+send_ready!(PairSocket);

@@ -1,6 +1,7 @@
 //! PUSH and PULL (RFC 30): work goes one way.
 
 use super::close::Owned;
+use super::readiness::{recv_ready, send_ready};
 use super::{every_socket, fair_queued_recv, round_robin_send};
 
 /// Sends messages to workers, each to the next one that has room.
@@ -41,6 +42,7 @@ impl PushSocket {
 
 every_socket!(PushSocket, Push);
 round_robin_send!(PushSocket);
+send_ready!(PushSocket);
 
 /// Receives messages, one from each peer in turn.
 ///
@@ -64,3 +66,4 @@ impl PullSocket {
 
 every_socket!(PullSocket, Pull);
 fair_queued_recv!(PullSocket);
+recv_ready!(PullSocket);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::close::Owned;
 use super::core::Core;
+use super::readiness::recv_event_ready;
 use super::{every_socket, recv_events};
 use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
 use crate::message::Message;
@@ -49,6 +50,7 @@ pub struct RouterSocket {
 
 every_socket!(RouterSocket, Router);
 recv_events!(RouterSocket);
+recv_event_ready!(RouterSocket);
 
 /// Whom a ROUTER sends to: a connection (`&Peer`, [`PeerId`]), or whoever has a name (`&RoutingId`).
 ///
