@@ -175,6 +175,73 @@ fn kernel_buffers() -> usize {
     largest("tcp_wmem") + largest("tcp_rmem")
 }
 
+/// Q03: a mark that is changed while the socket works holds for the pipes that are there, and for those to come.
+#[tokio::test]
+async fn a_changed_mark_holds_at_once() {
+    let (push, pull) = (PushSocket::with(marks(2)), PullSocket::with(marks(2)));
+    let _linked = link(&push, &pull, Transport::Inproc).await;
+    assert_eq!(fill(&push), 4);
+    push.set_send_hwm(NonZeroUsize::new(5));
+    assert_eq!(fill(&push), 3);
+    pull.set_recv_hwm(NonZeroUsize::new(10));
+    assert_eq!(fill(&push), 8);
+    // Lower than what waits: that stays, and nothing goes in before it has shrunk.
+    push.set_send_hwm(NonZeroUsize::new(1));
+    pull.set_recv_hwm(NonZeroUsize::new(1));
+    assert_eq!(fill(&push), 0);
+    for _ in 0..15 {
+        pull.try_recv().unwrap();
+    }
+    assert!(pull.try_recv().is_err());
+    assert_eq!(fill(&push), 2);
+    push.set_send_hwm(None);
+    assert_eq!(fill(&push), MANY);
+}
+
+/// Q03: whoever waits for room goes on when a raised mark makes some, over a network too.
+#[tokio::test]
+async fn a_raised_mark_wakes_who_waits() {
+    for transport in Transport::KINDS {
+        let (push, pull) = (PushSocket::with(marks(1)), PullSocket::with(marks(1)));
+        let _linked = link(&push, &pull, transport).await;
+        // Until neither the pipes nor the kernel take any more.
+        let sent = send_until_stuck(&push, MIB, 2).await;
+        let mut waiting = Box::pin(push.send(vec![0; MIB]));
+        assert!(
+            support::sockets::poll_times(3, &mut waiting)
+                .await
+                .is_none()
+        );
+        push.set_send_hwm(NonZeroUsize::new(3));
+        soon(waiting).await.unwrap();
+        assert!(push.try_send("x").is_ok());
+        for _ in 0..sent + 2 {
+            soon(pull.recv()).await.unwrap();
+        }
+        assert!(pull.try_recv().is_err());
+    }
+}
+
+/// Q03: a raised mark of who receives lets the connection be read on.
+#[tokio::test]
+async fn a_raised_mark_reads_on() {
+    let (push, pull) = (PushSocket::usual(), PullSocket::with(marks(1)));
+    let _linked = link(&push, &pull, Transport::Tcp).await;
+    for _ in 0..100 {
+        push.send("x").await.unwrap();
+    }
+    until(|| pull.counts().received >= 1).await;
+    assert_eq!(pull.counts().received, 1);
+    pull.set_recv_hwm(NonZeroUsize::new(50));
+    until(|| pull.counts().received >= 50).await;
+    assert_eq!(pull.counts().received, 50);
+    pull.set_recv_hwm(None);
+    until(|| pull.counts().received == 100).await;
+    for _ in 0..100 {
+        pull.try_recv().unwrap();
+    }
+}
+
 /// Q04: a full pipe takes more once half of it is received, not after each message.
 #[tokio::test]
 async fn sending_resumes_when_half_is_received() {

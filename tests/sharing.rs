@@ -1,6 +1,4 @@
 //! Sockets that many tasks share, and errors that travel.
-//!
-//! R06 needs no test: `unsafe_code = "forbid"` is among the lints of the workspace, so nothing with it compiles.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 

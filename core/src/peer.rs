@@ -1,7 +1,8 @@
 //! [`Peer`]: a handle of one connection.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
@@ -150,13 +151,18 @@ pub(crate) struct Link {
     /// From the peer to the socket; belongs to this connection alone.
     pub(crate) inbound: Arc<Pipe>,
     /// Received messages for which credit returns in one piece.
-    pub(crate) credit_every: usize,
+    pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// The same connection as the other socket of the process sees it, over inproc.
     pub(crate) partner: OnceLock<(Weak<Core>, Weak<Self>)>,
+}
+
+/// Received messages for which credit returns in one piece, with this high-water mark.
+pub(crate) fn credit_every(hwm: Option<NonZeroUsize>) -> usize {
+    hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2))
 }
 
 impl Link {

@@ -306,7 +306,7 @@ impl Pipe {
         let writer = {
             let mut state = self.state.lock();
             state.limits = limits;
-            state.count_out(0, 0)
+            (state.room() > 0).then(|| state.writer.wake()).flatten()
         };
         wake(writer);
     }

@@ -321,7 +321,7 @@ fn join(meeting: Meeting) {
 
 /// The pipe from one socket to another, which may hold something already.
 fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
-    let limits = sum(from.options.send, to.options.recv);
+    let limits = sum(from.live.send(), to.live.recv());
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
@@ -344,7 +344,7 @@ fn mismatch(local: SocketType, peer: SocketType) -> HandshakeFailure {
 }
 
 /// What a pipe between two sockets may hold: what both may hold, and no limit if either has none.
-fn sum(send: Limits, recv: Limits) -> Limits {
+pub(crate) fn sum(send: Limits, recv: Limits) -> Limits {
     let both = |a: Option<NonZeroUsize>, b: Option<NonZeroUsize>| Some(a?.saturating_add(b?.get()));
     Limits {
         messages: both(send.messages, recv.messages),

@@ -189,3 +189,36 @@ impl Drop for Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::options::SocketOptions;
+    use crate::peer::PeerId;
+    use crate::socket_type::SocketType;
+
+    /// K05: the ids that a ROUTER gives are five bytes that begin with zero, none twice for 2^20 connections, and none that
+    /// a connection still has.
+    #[tokio::test]
+    async fn generated_routing_ids_are_unique() {
+        const CONNECTIONS: usize = 1 << 20;
+        let core = Core::new(SocketType::Router, SocketOptions::new()).unwrap();
+        let mut peers = Peers::default();
+        // As after the numbers have gone round: the next ones are taken.
+        let next = core.next_generated.load(Ordering::Relaxed);
+        for number in 0..10 {
+            let id = RoutingId::generated(next.wrapping_add(number));
+            peers.by_routing_id.insert(id, PeerId(u64::from(number)));
+        }
+        let mut given = HashSet::new();
+        for _ in 0..CONNECTIONS {
+            let id = core.generate_routing_id(&peers);
+            assert_eq!((id.as_bytes().len(), id.as_bytes()[0]), (5, 0));
+            assert!(!peers.by_routing_id.contains_key(&id));
+            given.insert(id);
+        }
+        assert_eq!(given.len(), CONNECTIONS);
+    }
+}

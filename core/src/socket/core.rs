@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
@@ -11,13 +11,14 @@ use tokio::sync::{Notify, watch};
 use super::admission::Seat;
 use super::counters::{Counters, SocketStats};
 use super::endpoints::Endpoints;
+use super::live::Live;
 use super::lockstep::{self, Requests};
 use crate::endpoint::Endpoint;
 use crate::error::NoRuntime;
 use crate::io::inproc;
 use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId};
+use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::round_robin::RoundRobin;
@@ -33,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) socket_type: SocketType,
     pub(crate) traits: Traits,
     pub(crate) options: SocketOptions,
+    /// What of the options may have changed.
+    pub(crate) live: Live,
     pub(crate) runtime: Handle,
     pub(crate) pool: Arc<SegmentPool>,
     pub(crate) inbox: Arc<Inbox>,
@@ -116,6 +119,7 @@ impl Core {
             counters,
             requests: Requests::new(fastrand::u32(..)),
             next_generated: AtomicU32::new(fastrand::u32(..)),
+            live: Live::new(&options),
             options,
         });
         #[cfg(feature = "metrics")]
@@ -188,7 +192,7 @@ impl Core {
         let room = Arc::new(Bell::default());
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
-            let own = || self.new_pipe(self.options.send);
+            let own = || self.new_pipe(self.live.send());
             let outbound = newcomer.outbound.unwrap_or_else(own);
             let bell = if self.traits.round_robin {
                 &self.outbox.bell
@@ -196,10 +200,10 @@ impl Core {
                 &room
             };
             outbound.set_writer(bell.waker());
-            let received = || self.new_pipe(self.options.recv);
+            let received = || self.new_pipe(self.live.recv());
             let inbound = newcomer.inbound.unwrap_or_else(received);
             inbound.set_reader(self.inbox.waker(link));
-            let hwm = inbound.hwm();
+            let every = credit_every(inbound.hwm());
             Link {
                 id,
                 routing_id,
@@ -211,7 +215,7 @@ impl Core {
                 outbound_is_own,
                 room,
                 inbound,
-                credit_every: hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2)),
+                credit_every: AtomicUsize::new(every),
                 announced: AtomicBool::new(false),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
@@ -368,10 +372,16 @@ impl Core {
         self.pipes_of(|link| link.outbound_is_own && !link.is_inproc())
     }
 
-    fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
+    /// The pipes of endpoints and of the socket, which take messages before there is a peer.
+    pub(crate) fn early_pipes(&self) -> Vec<Arc<Pipe>> {
         let mut pipes = self.endpoints.lock().pipes();
+        pipes.extend(self.peers.lock().queue.clone());
+        pipes
+    }
+
+    fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
+        let mut pipes = self.early_pipes();
         let peers = self.peers.lock();
-        pipes.extend(peers.queue.clone());
         let links = peers.by_id.values().filter(|link| chosen(link));
         pipes.extend(links.map(|link| Arc::clone(&link.outbound)));
         pipes

@@ -332,7 +332,7 @@ impl Core {
             self.end(link, DisconnectReason::ClosedHere);
         }
         let phases = connected.iter().map(|one| &one.phase);
-        let never_bound = drain(self, phases, self.options.linger).await;
+        let never_bound = drain(self, phases, self.live.linger()).await;
         let inproc = matches!(endpoint.address(), Address::Inproc(_));
         Ok(CloseReport {
             unsent: if inproc { never_bound } else { unsent(&pipes) },

@@ -6,6 +6,7 @@ pub(crate) mod core;
 pub(crate) mod counters;
 mod dealer;
 pub(crate) mod endpoints;
+mod live;
 pub(crate) mod lockstep;
 pub(crate) mod outbound;
 mod pair;
@@ -167,6 +168,27 @@ macro_rules! every_socket {
                 self.core.events.subscribe()
             }
 
+            /// Changes [`send_hwm`](crate::SocketOptions::send_hwm), at once and for all peers: those that are there and
+            /// those to come.
+            ///
+            /// What waits above a lower mark stays.
+            pub fn set_send_hwm(&self, messages: Option<std::num::NonZeroUsize>) {
+                self.core.set_send_hwm(messages);
+            }
+
+            /// Changes [`recv_hwm`](crate::SocketOptions::recv_hwm), at once and for all peers: those that are there and
+            /// those to come.
+            ///
+            /// What waits above a lower mark stays.
+            pub fn set_recv_hwm(&self, messages: Option<std::num::NonZeroUsize>) {
+                self.core.set_recv_hwm(messages);
+            }
+
+            /// Changes [`linger`](crate::SocketOptions::linger), for what is closed or disconnected from now on.
+            pub fn set_linger(&self, linger: crate::Linger) {
+                self.core.live.set_linger(linger);
+            }
+
             /// Closes the socket: what is queued may still go out within the linger time of its options.
             ///
             /// Connections end orderly: the peer is waited for within the same time. What was received and not taken is
@@ -175,7 +197,7 @@ macro_rules! every_socket {
             /// # Cancel safety
             /// Dropped before it is ready, the socket goes on closing in the background.
             pub async fn close(self) -> crate::CloseReport {
-                let linger = self.core.options.linger;
+                let linger = self.core.live.linger();
                 self.core.close(linger).await
             }
 
