@@ -93,6 +93,11 @@ impl State {
         }
     }
 
+    /// Whether everything has arrived, the end too.
+    fn is_over(&self) -> bool {
+        self.end == End::Finished && self.pieces.is_empty() && !self.faults.stalled
+    }
+
     /// How many octets of the first piece may be handed out now, or when to ask again.
     fn available(&self, room: usize, now: Instant) -> Result<usize, Option<Instant>> {
         let Some((at, piece)) = self.pieces.front() else {
@@ -154,7 +159,7 @@ impl AsyncRead for MemoryStream {
                         state.hand_out(count, into);
                         return Poll::Ready(Ok(()));
                     }
-                    Err(None) if state.end == End::Finished && state.pieces.is_empty() => {
+                    Err(None) if state.is_over() => {
                         return Poll::Ready(Ok(()));
                     }
                     Err(arrives) => {
