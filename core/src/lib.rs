@@ -5,6 +5,7 @@ mod adopted;
 mod arbitrary;
 mod context;
 mod decode;
+mod encoded;
 mod endpoint;
 mod error;
 #[cfg(feature = "metrics")]
@@ -45,7 +46,7 @@ pub use frame::Frame;
 pub use message::Message;
 pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
 pub use network::Network;
-pub use options::{InvalidProperty, Linger, SocketOptions, TcpKeepalive};
+pub use options::{InvalidProperty, Linger, Manual, SocketOptions, TcpKeepalive, Verbosity};
 pub use peer::{Direction, Peer, PeerId};
 pub use proxy::{
     ControlSocket, Proxy, ProxyEnd, ProxyHandle, ProxyReport, ProxySide, ProxyStats, TapSocket,
@@ -53,8 +54,9 @@ pub use proxy::{
 };
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
-    Addressee, DealerSocket, PairSocket, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,
-    RequestError, RouterSocket, SocketStats,
+    Addressee, DealerSocket, PairSocket, PeerEvent, PubSocket, PullSocket, PushSocket, RepSocket,
+    ReqSocket, RequestError, RouterSocket, SocketStats, SubSocket, Subscribed, SubscriptionRequest,
+    TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};

@@ -7,6 +7,7 @@ mod kernel;
 mod metadata;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod pubsub;
 mod queues;
 mod routing;
 
@@ -14,6 +15,8 @@ pub(crate) use admission::IpcFilters;
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
+pub(crate) use pubsub::PubSubOptions;
+pub use pubsub::{Manual, Verbosity};
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -45,6 +48,7 @@ pub struct SocketOptions {
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
     pub(crate) linger: Linger,
+    pub(crate) has_linger: bool,
     pub(crate) reconnect_interval: Duration,
     pub(crate) reconnect_interval_max: Duration,
     pub(crate) connect_timeout: Duration,
@@ -60,6 +64,7 @@ pub struct SocketOptions {
     pub(crate) backlog: u32,
     pub(crate) kernel: KernelOptions,
     pub(crate) ipc_filters: IpcFilters,
+    pub(crate) pubsub: PubSubOptions,
     pub(crate) router_mandatory: bool,
     pub(crate) router_handover: bool,
     pub(crate) req_lockstep: bool,
@@ -94,6 +99,7 @@ impl Default for SocketOptions {
             send: limits,
             recv: limits,
             linger: Linger::For(Duration::from_secs(1)),
+            has_linger: false,
             reconnect_interval: Duration::from_millis(100),
             reconnect_interval_max: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
@@ -109,6 +115,7 @@ impl Default for SocketOptions {
             backlog: 100,
             kernel: KernelOptions::default(),
             ipc_filters: IpcFilters::default(),
+            pubsub: PubSubOptions::default(),
             router_mandatory: true,
             router_handover: false,
             req_lockstep: false,

@@ -9,6 +9,7 @@ use crate::io::inproc::sum;
 use crate::options::{Linger, SocketOptions};
 use crate::peer::{Link, credit_every};
 use crate::pipe::Limits;
+use crate::routing::Traits;
 use crate::sync::Mutex;
 
 /// The options that can be changed while a socket works, as they are now.
@@ -23,11 +24,18 @@ struct Values {
 }
 
 impl Live {
-    pub(crate) const fn new(options: &SocketOptions) -> Self {
+    /// SUB and XSUB have nothing to send that is worth a wait, unless their owner says so.
+    pub(crate) const fn new(options: &SocketOptions, traits: Traits) -> Self {
+        let discards = traits.subscribes && !options.has_linger;
+        let linger = if discards {
+            Linger::Discard
+        } else {
+            options.linger
+        };
         Self(Mutex::new(Values {
             send: options.send,
             recv: options.recv,
-            linger: options.linger,
+            linger,
         }))
     }
 
