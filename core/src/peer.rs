@@ -153,6 +153,8 @@ pub(crate) struct Link {
     pub(crate) credit_every: usize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// Whether the connection is lost, and all that it brought is received.
+    pub(crate) drained: AtomicBool,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// The same connection as the other socket of the process sees it, over inproc.

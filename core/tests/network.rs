@@ -1,11 +1,15 @@
 //! Sockets over a network that delays, splits, stalls and cuts, in virtual time.
-#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
 
 use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, Message, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
-    SocketEvent, SocketOptions,
+    Context, DealerSocket, Message, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, RoutingId, SocketEvent, SocketOptions,
 };
 
 fn options(context: &Context) -> SocketOptions {
@@ -122,4 +126,100 @@ async fn split_and_delayed_streams_are_whole() {
         router.send(&peer, message).await.unwrap();
         assert_eq!(dealer.recv().await.unwrap(), numbered(number));
     }
+}
+
+/// A peer that this socket connects to, or that has a name, is the same when it comes back: what it sent before comes
+/// before.
+#[tokio::test(start_paused = true)]
+async fn the_order_of_a_peer_is_kept_when_it_comes_back() {
+    let context = Context::new();
+    let push = PushSocket::with_options(options(&context)).unwrap();
+    push.bind("memory://push").await.unwrap();
+    let pull = PullSocket::with_options(options(&context)).unwrap();
+    pull.connect("memory://push").unwrap();
+    let router = RouterSocket::with_options(options(&context)).unwrap();
+    router.bind("memory://router").await.unwrap();
+    let name = RoutingId::new("dealer").unwrap();
+    let dealer = DealerSocket::with_options(options(&context).routing_id(name)).unwrap();
+    dealer.connect("memory://router").unwrap();
+    let mut monitors = [
+        push.monitor(),
+        pull.monitor(),
+        router.monitor(),
+        dealer.monitor(),
+    ];
+    push.send("first").await.unwrap();
+    dealer.send("first").await.unwrap();
+    pull.recv().await.unwrap();
+    let (first, _) = router.recv().await.unwrap();
+    for number in 0..40_u64 {
+        if number % 10 == 0 && number > 0 {
+            context.network().cut();
+            for monitor in &mut monitors {
+                let gone = |event: &_| matches!(event, SocketEvent::Disconnected { .. });
+                let back = |event: &_| matches!(event, SocketEvent::Connected { .. });
+                while !gone(&monitor.next().await.unwrap().unwrap()) {}
+                while !back(&monitor.next().await.unwrap().unwrap()) {}
+            }
+        }
+        push.send(number.to_string()).await.unwrap();
+        dealer.send(number.to_string()).await.unwrap();
+        while pull.stats().received < number + 2 || router.stats().received < number + 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    for number in 0..40 {
+        assert_eq!(pull.recv().await.unwrap()[0], *number.to_string());
+    }
+    let mut expected = 0;
+    let mut open = Some(first);
+    while expected < 40 {
+        match router.recv_event().await.unwrap() {
+            PeerEvent::Up(peer) => assert_eq!(open.replace(peer), None),
+            PeerEvent::Message(peer, message) => {
+                assert_eq!(open, Some(peer));
+                assert_eq!(message[0], *expected.to_string());
+                expected += 1;
+            }
+            PeerEvent::Down(peer) => assert_eq!(open.take(), Some(peer)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What is done to a part of the network leaves the other parts as they are; what is done to the whole reaches all parts.
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_network_fails_alone() {
+    let context = Context::new();
+    let pull = PullSocket::with_options(options(&context)).unwrap();
+    let mut pushes = Vec::new();
+    for endpoint in ["memory://one", "memory://two"] {
+        pull.bind(endpoint).await.unwrap();
+        let push = PushSocket::with_options(options(&context)).unwrap();
+        push.connect(endpoint).unwrap();
+        push.send(endpoint).await.unwrap();
+        assert_eq!(pull.recv().await.unwrap()[0], *endpoint);
+        pushes.push(push);
+    }
+    let one = context.network().at("memory://one");
+    one.stall();
+    for push in &pushes {
+        push.send("later").await.unwrap();
+    }
+    let (peer, _) = pull.recv_from().await.unwrap();
+    assert_eq!(peer.endpoint().to_string(), "memory://two");
+    let quiet = tokio::time::timeout(Duration::from_secs(5), pull.recv());
+    assert!(quiet.await.is_err());
+    context.network().heal();
+    let (peer, _) = pull.recv_from().await.unwrap();
+    assert_eq!(peer.endpoint().to_string(), "memory://one");
+    let mut monitor = pull.monitor();
+    one.cut();
+    let lost = loop {
+        if let Some(SocketEvent::Disconnected { peer, .. }) = monitor.next().await.unwrap() {
+            break peer;
+        }
+    };
+    assert_eq!(lost, peer);
+    assert_eq!(pushes[1].peers().len(), 1);
 }

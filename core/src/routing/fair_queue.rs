@@ -36,6 +36,8 @@ struct Arrivals {
     readable: Vec<Arc<Link>>,
     /// Peers that are gone while they are paused.
     gone: Vec<Arc<Link>>,
+    /// New connections, each with a lost one of the same peer that comes before it.
+    following: Vec<(Arc<Link>, Arc<Link>)>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,8 @@ struct Receive {
     /// Sources of peers that are paused.
     parked: Vec<Source>,
     paused: Vec<crate::PeerId>,
+    /// Sources that come after a lost connection of the same peer, whose number stands before.
+    following: Vec<(crate::PeerId, Source)>,
 }
 
 /// What comes next from a peer.
@@ -83,6 +87,14 @@ impl Inbox {
     /// Adds a peer to those that may have something to receive.
     pub(crate) fn arrive(&self, link: Arc<Link>) {
         self.tell(|arrivals| arrivals.readable.push(link));
+    }
+
+    /// Adds a new peer, all of which comes after what a lost connection left.
+    pub(crate) fn arrive_after(&self, lost: Option<Arc<Link>>, link: Arc<Link>) {
+        match lost {
+            Some(lost) => self.tell(|arrivals| arrivals.following.push((lost, link))),
+            None => self.arrive(link),
+        }
     }
 
     /// Ends the pause of a peer whose connection has ended and whose pipe is finished, so that what is left can be
@@ -155,7 +167,7 @@ impl Inbox {
                 Taken::Some => {}
                 Taken::Empty => drop(receive.active.pop_front()),
                 Taken::Finished => {
-                    let link = receive.active.pop_front().map(|source| source.link);
+                    let link = receive.finish();
                     let accepted = link.and_then(|link| accept(&link, Delivery::Down));
                     if accepted.is_some() {
                         return accepted;
@@ -195,7 +207,8 @@ impl Inbox {
                 Some(Offered::Later) => receive.park(0),
                 None => match source.refill() {
                     Taken::Some => {}
-                    Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
+                    Taken::Empty => drop(receive.active.pop_front()),
+                    Taken::Finished => drop(receive.finish()),
                 },
             }
         }
@@ -300,14 +313,20 @@ impl Inbox {
     fn admit(&self, receive: &mut Receive) {
         let mut arrivals = self.arrivals.lock();
         self.has_arrivals.store(false, Ordering::Relaxed);
-        let Arrivals { readable, gone } = &mut *arrivals;
+        let Arrivals {
+            readable,
+            gone,
+            following,
+        } = &mut *arrivals;
         for link in readable.drain(..) {
-            let paused = receive.paused.contains(&link.id);
+            receive.enter(Source::new(link));
+        }
+        for (lost, link) in following.drain(..) {
             let source = Source::new(link);
-            if paused {
-                receive.parked.push(source);
+            if lost.drained.load(Ordering::Relaxed) {
+                receive.enter(source);
             } else {
-                receive.active.push_back(source);
+                receive.following.push((lost.id, source));
             }
         }
         for link in gone.drain(..) {
@@ -317,6 +336,26 @@ impl Inbox {
 }
 
 impl Receive {
+    /// Adds a source to those that have their turns, unless it is paused.
+    fn enter(&mut self, source: Source) {
+        if self.paused.contains(&source.link.id) {
+            self.parked.push(source);
+        } else {
+            self.active.push_back(source);
+        }
+    }
+
+    /// Ends the source whose turn it is; the next connection of the same peer has its turns from now on.
+    fn finish(&mut self) -> Option<Arc<Link>> {
+        let link = self.active.pop_front()?.link;
+        link.drained.store(true, Ordering::Relaxed);
+        while let Some(index) = self.following.iter().position(|(lost, _)| *lost == link.id) {
+            let (_, source) = self.following.swap_remove(index);
+            self.enter(source);
+        }
+        Some(link)
+    }
+
     /// Pauses the peer of an active source.
     fn park(&mut self, index: usize) {
         if let Some(source) = self.active.remove(index) {

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::admission::Seat;
 use super::counters::{Counters, SocketStats};
 use super::endpoints::Endpoints;
+use super::leftovers::{Leftovers, Whose};
 use super::lockstep::{self, Requests};
 use crate::endpoint::Endpoint;
 use crate::error::NoRuntime;
@@ -71,6 +72,7 @@ pub(crate) struct Peers {
     pub(crate) by_routing_id: HashMap<RoutingId, PeerId>,
     /// What is sent goes into it if there can be one peer only.
     pub(crate) queue: Option<Arc<Pipe>>,
+    pub(crate) leftovers: Leftovers,
 }
 
 /// A connection that is about to be a peer.
@@ -142,6 +144,10 @@ impl Core {
         newcomer: Newcomer,
     ) -> Result<Arc<Link>, HandshakeFailure> {
         let (link, displaced) = self.new_link(newcomer)?;
+        let before = match &displaced {
+            Some(displaced) => Some(Arc::clone(displaced)),
+            None => self.leftovers_of(&link),
+        };
         if let Some(displaced) = displaced {
             self.end(&displaced, DisconnectReason::HandedOver);
         }
@@ -152,7 +158,7 @@ impl Core {
         self.events.emit(SocketEvent::Connected {
             peer: Peer(Arc::clone(&link)),
         });
-        self.inbox.arrive(Arc::clone(&link));
+        self.inbox.arrive_after(before, Arc::clone(&link));
         if self.socket_type == SocketType::Req {
             link.outbound.set_writer(lockstep::waker(self));
             self.requests.peer_up(self, &link);
@@ -213,6 +219,7 @@ impl Core {
                 inbound,
                 credit_every: hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2)),
                 announced: AtomicBool::new(false),
+                drained: AtomicBool::new(false),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
             }
@@ -229,14 +236,16 @@ impl Core {
 
     /// The end of a connection. What it received can still be received.
     pub(crate) fn detach(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
+        link.inbound.finish();
         {
             let mut peers = self.peers.lock();
             if peers.by_id.remove(&link.id).is_none() {
                 return;
             }
+            let whose = Whose::of(link, self.traits.single_peer);
+            peers.leftovers.keep(whose, link);
             peers.release(link.id, &link.routing_id);
         }
-        link.inbound.finish();
         self.inbox.depart(Arc::clone(link));
         if link.outbound_is_own {
             self.outbox.remove(&link.outbound);
@@ -263,6 +272,12 @@ impl Core {
             self.requests.peer_down(self, link);
         }
         self.vacated();
+    }
+
+    /// The lost connection of the same peer of which something is left to receive.
+    fn leftovers_of(&self, link: &Link) -> Option<Arc<Link>> {
+        let whose = Whose::of(link, self.traits.single_peer);
+        self.peers.lock().leftovers.take(whose.as_ref())
     }
 
     /// How many messages of a connection that has ended nobody will get, and why.

@@ -6,6 +6,7 @@ pub(crate) mod core;
 pub(crate) mod counters;
 mod dealer;
 pub(crate) mod endpoints;
+pub(crate) mod leftovers;
 pub(crate) mod lockstep;
 pub(crate) mod outbound;
 mod pair;
