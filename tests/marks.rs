@@ -277,3 +277,117 @@ fn marks(messages: usize) -> SocketOptions {
     let messages = NonZeroUsize::new(messages);
     SocketOptions::new().send_hwm(messages).recv_hwm(messages)
 }
+
+/// Q03, as libzmq's `test_change_after_connected`: over inproc a mark that is changed holds for pipes that there are.
+#[tokio::test]
+async fn marks_can_be_changed_after_the_sockets_met() {
+    let (push, pull) = (PushSocket::with(marks(1)), PullSocket::with(marks(1)));
+    let _linked = link(&push, &pull, Transport::Inproc).await;
+    push.set_send_hwm(NonZeroUsize::new(5));
+    assert_eq!(fill(&push), 6);
+    pull.set_recv_hwm(NonZeroUsize::new(4));
+    assert_eq!(fill(&push), 3);
+    push.set_send_hwm(None);
+    assert_eq!(fill(&push), MANY);
+    push.set_send_hwm(NonZeroUsize::new(5));
+    assert_eq!(fill(&push), 0);
+}
+
+/// Q03, as libzmq's `test_decrease_when_full`: a mark that is lowered drops nothing, and holds from then on.
+#[tokio::test]
+async fn a_mark_can_be_lowered_while_the_pipe_is_full() {
+    let push = PushSocket::with(SocketOptions::new().send_hwm(NonZeroUsize::new(100)));
+    let pull = PullSocket::with(SocketOptions::new().recv_hwm(NonZeroUsize::new(1)));
+    let _linked = link(&push, &pull, Transport::Inproc).await;
+    assert_eq!(fill(&push), 101);
+    push.set_send_hwm(NonZeroUsize::new(70));
+    for i in 0..101 {
+        assert_eq!(number(&pull.try_recv().unwrap()), i);
+        // There is room at half of the new mark.
+        let room = push.try_send("room").is_ok();
+        assert_eq!(room, i == 65, "{i}");
+        if room {
+            break;
+        }
+    }
+    assert_eq!(fill(&push), 71 - 36);
+    for i in 66..101 {
+        assert_eq!(number(&pull.try_recv().unwrap()), i);
+    }
+    assert_eq!(texts(&pull.try_recv().unwrap()), ["room"]);
+}
+
+/// Q03: over a network, too, and before there is anybody.
+#[tokio::test]
+async fn marks_of_connected_endpoints_can_be_changed() {
+    for transport in Transport::KNOWN {
+        let place = transport.place();
+        let push = PushSocket::with(marks(3));
+        push.try_connect_to(&place.endpoint).unwrap();
+        assert_eq!(fill(&push), 3);
+        push.set_send_hwm(NonZeroUsize::new(8));
+        assert_eq!(fill(&push), 5);
+        push.set_send_hwm(NonZeroUsize::new(4));
+        assert!(push.try_send("x").unwrap_err().would_block());
+        let other = transport.place();
+        push.try_connect_to(&other.endpoint).unwrap();
+        assert_eq!(
+            fill(&push),
+            4,
+            "{transport:?}: a later endpoint has the mark of now"
+        );
+        let pair = PairSocket::with(marks(3));
+        pair.try_connect_to(&place.endpoint).unwrap();
+        pair.set_send_hwm(NonZeroUsize::new(2));
+        let sent = (0..MANY).take_while(|_| pair.try_send("x").is_ok()).count();
+        assert_eq!(sent, 2);
+    }
+}
+
+/// Q03: who waits in `send` goes on at once when the mark is raised.
+#[tokio::test]
+async fn a_raised_mark_wakes_who_waits() {
+    let (push, pull) = (PushSocket::with(marks(10)), PullSocket::with(marks(10)));
+    let _linked = link(&pull, &push, Transport::Inproc).await;
+    assert_eq!(fill(&push), 20);
+    let mut waiting = std::pin::pin!(push.send("20"));
+    assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+    push.set_send_hwm(NonZeroUsize::new(11));
+    soon(waiting).await.unwrap();
+    let mut waiting = std::pin::pin!(push.send("21"));
+    assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+    pull.set_recv_hwm(NonZeroUsize::new(11));
+    soon(waiting).await.unwrap();
+    for i in 0..22 {
+        assert_eq!(number(&pull.try_recv().unwrap()), i);
+    }
+}
+
+/// Q03: over a network a receiver takes more, and less, as its mark is changed.
+#[tokio::test]
+async fn the_receive_mark_of_a_connection_can_be_changed() {
+    for transport in [Transport::Tcp, Transport::IpcPath] {
+        let (push, pull) = (PushSocket::usual(), PullSocket::with(marks(3)));
+        let _linked = link(&pull, &push, transport).await;
+        for i in 0..100 {
+            push.send(i.to_string()).await.unwrap();
+        }
+        until(|| pull.stats().received == 3).await;
+        pull.set_recv_hwm(NonZeroUsize::new(10));
+        until(|| pull.stats().received == 10).await;
+        pull.set_recv_hwm(NonZeroUsize::new(2));
+        // As many are here as were taken, and no more until there is room for two.
+        for i in 0..9 {
+            assert_eq!(number(&pull.try_recv().unwrap()), i);
+            assert!(pull.stats().received <= 10 + i, "{:?}", pull.stats());
+        }
+        for i in 9..100 {
+            assert_eq!(number(&soon(pull.recv()).await.unwrap()), i);
+        }
+        pull.set_recv_hwm(None);
+        for i in 0..2_000 {
+            push.send(i.to_string()).await.unwrap();
+        }
+        until(|| pull.stats().received == 2_100).await;
+    }
+}

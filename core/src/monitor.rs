@@ -61,6 +61,11 @@ pub enum SocketEvent {
         /// Why.
         error: io::ErrorKind,
     },
+    /// Too much is left to be received of connections that were lost: none is made at this endpoint until it is.
+    ReceiveOverdue {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
     /// Messages that were received or given are dropped.
     Dropped {
         /// The peer that they came from or were for, if there is one.

@@ -1,7 +1,8 @@
 //! [`Peer`]: a handle of one connection.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::endpoint::{Address, Endpoint};
-use crate::pipe::Pipe;
+use crate::pipe::{Limits, Pipe};
 use crate::routing_id::RoutingId;
 use crate::socket::core::Core;
 use crate::socket_type::SocketType;
@@ -150,7 +151,7 @@ pub(crate) struct Link {
     /// From the peer to the socket; belongs to this connection alone.
     pub(crate) inbound: Arc<Pipe>,
     /// Received messages for which credit returns in one piece.
-    pub(crate) credit_every: usize,
+    pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
     /// Tells the connection's task to end it, and why.
@@ -163,6 +164,13 @@ impl Link {
     /// Whether this socket made the connection, to this endpoint.
     pub(crate) fn is_to(&self, endpoint: &Endpoint) -> bool {
         self.direction == Direction::Connected && self.endpoint == *endpoint
+    }
+
+    /// Changes what may wait to be received.
+    pub(crate) fn set_recv_limits(&self, limits: Limits) {
+        let credit_every = credit_every(limits.messages);
+        self.credit_every.store(credit_every, Ordering::Relaxed);
+        self.inbound.set_limits(limits);
     }
 
     /// Messages that the peer has not got.
@@ -190,6 +198,11 @@ impl Link {
     pub(crate) const fn is_inproc(&self) -> bool {
         matches!(self.endpoint.address(), Address::Inproc(_))
     }
+}
+
+/// Received messages for which credit returns in one piece: half of what may wait.
+pub(crate) fn credit_every(hwm: Option<NonZeroUsize>) -> usize {
+    hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2))
 }
 
 impl fmt::Debug for Link {

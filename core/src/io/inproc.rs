@@ -311,6 +311,8 @@ fn join(meeting: Meeting) {
     let _first = theirs
         .partner
         .set((Arc::downgrade(&connector), Arc::downgrade(&ours)));
+    // They may have changed meanwhile.
+    agree(&connector, &ours);
     let forgotten = !connector.endpoints.lock().has_connected(endpoint);
     let closed = binder.endpoints.lock().closed;
     end_if_asked(&connector, &ours, forgotten);
@@ -321,7 +323,7 @@ fn join(meeting: Meeting) {
 
 /// The pipe from one socket to another, which may hold something already.
 fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
-    let limits = sum(from.options.send, to.options.recv);
+    let limits = sum(from.live().send, to.live().recv);
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
@@ -329,6 +331,14 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
         pipe.publish_first(hello);
     }
     pipe
+}
+
+/// Lets both pipes of a connection hold what its two sockets allow now.
+pub(crate) fn agree(core: &Core, link: &Link) {
+    if let Some((other, theirs)) = link.partner() {
+        theirs.set_recv_limits(sum(core.live().send, other.live().recv));
+        link.set_recv_limits(sum(other.live().send, core.live().recv));
+    }
 }
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.

@@ -28,6 +28,7 @@ pub(crate) async fn run<L: Listener>(
     loop {
         let accepted = async {
             let permit = Arc::clone(&handshakes).acquire_owned().await;
+            core.wait_for_receiver(listener.endpoint()).await;
             (permit, listener.accept().await)
         };
         let (permit, accepted) = tokio::select! {

@@ -11,6 +11,7 @@
 pub(crate) mod connecter;
 pub(crate) mod connection;
 mod credentials;
+pub(crate) mod drivers;
 pub(crate) mod flight;
 pub(crate) mod heartbeat;
 pub(crate) mod inproc;

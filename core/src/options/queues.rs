@@ -10,7 +10,7 @@ impl SocketOptions {
     /// - Default: 1000
     /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that sends
-    /// - Takes effect: when the socket is made
+    /// - Takes effect: when the socket is made; `set_send_hwm` of the socket changes it at once
     /// - libzmq: `ZMQ_SNDHWM`
     #[must_use]
     pub const fn send_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
@@ -23,7 +23,7 @@ impl SocketOptions {
     /// - Default: 1000
     /// - Range: 1 and up or `None`; that is no limit
     /// - Applies to: every socket that receives
-    /// - Takes effect: when the socket is made
+    /// - Takes effect: when the socket is made; `set_recv_hwm` of the socket changes it at once
     /// - libzmq: `ZMQ_RCVHWM`
     #[must_use]
     pub const fn recv_hwm(mut self, messages: Option<NonZeroUsize>) -> Self {
@@ -88,7 +88,7 @@ impl SocketOptions {
     /// - Default: one second; libzmq's is for ever, which makes programs hang that have nobody to send to
     /// - Range: `Discard` to `Forever`
     /// - Applies to: all sockets
-    /// - Takes effect: when the socket is made
+    /// - Takes effect: when the socket is made; `set_linger` of the socket changes it for what ends later
     /// - libzmq: `ZMQ_LINGER`
     #[must_use]
     pub const fn linger(mut self, linger: Linger) -> Self {

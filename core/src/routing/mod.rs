@@ -11,6 +11,7 @@
 //! | REP | REQ, DEALER | fair-queued | back to who asked | drop, counted |
 
 pub(crate) mod fair_queue;
+pub(crate) mod leftovers;
 pub(crate) mod round_robin;
 pub(crate) mod source;
 
@@ -29,6 +30,10 @@ pub(crate) struct Traits {
     pub(crate) addressed: bool,
     /// Whether there can be one peer only.
     pub(crate) single_peer: bool,
+    /// Whether there is anybody who receives.
+    pub(crate) receives: bool,
+    /// Whether the owner is told that peers come and go.
+    pub(crate) tells_peers: bool,
 }
 
 /// The table.
@@ -38,11 +43,20 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         queues_early: false,
         addressed: false,
         single_peer: false,
+        receives: true,
+        tells_peers: false,
     };
     match socket_type {
-        SocketType::Push | SocketType::Dealer => Traits {
+        SocketType::Push => Traits {
             round_robin: true,
             queues_early: true,
+            receives: false,
+            ..none
+        },
+        SocketType::Dealer => Traits {
+            round_robin: true,
+            queues_early: true,
+            tells_peers: true,
             ..none
         },
         SocketType::Pair => Traits {
@@ -51,7 +65,12 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
             single_peer: true,
             ..none
         },
-        SocketType::Router | SocketType::Rep => Traits {
+        SocketType::Router => Traits {
+            addressed: true,
+            tells_peers: true,
+            ..none
+        },
+        SocketType::Rep => Traits {
             addressed: true,
             ..none
         },

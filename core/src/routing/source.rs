@@ -63,7 +63,7 @@ impl Source {
     #[inline]
     pub(crate) fn count(&mut self) {
         self.received += 1;
-        if self.received >= self.link.credit_every {
+        if self.received >= self.link.credit_every.load(Ordering::Relaxed) {
             let credit = self.take_credit();
             self.link.inbound.credit(credit);
         }

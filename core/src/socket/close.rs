@@ -53,7 +53,7 @@ impl Drop for Owned {
             return;
         }
         let core = Arc::clone(&self.core);
-        let linger = core.options.linger;
+        let linger = core.live().linger;
         let unsent = unsent_now(&core);
         if unsent > 0 {
             tracing::warn!(

@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::admission::Seat;
-use super::counters::{Counters, SocketStats};
+use super::counters::Counters;
 use super::endpoints::Endpoints;
+use super::live::Live;
 use super::lockstep::{self, Requests};
 use crate::endpoint::Endpoint;
 use crate::error::NoRuntime;
+use crate::io::drivers::has_timer;
 use crate::io::inproc;
-use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
+use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId};
+use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::round_robin::RoundRobin;
@@ -33,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) socket_type: SocketType,
     pub(crate) traits: Traits,
     pub(crate) options: SocketOptions,
+    pub(crate) live: Mutex<Live>,
     pub(crate) runtime: Handle,
     pub(crate) pool: Arc<SegmentPool>,
     pub(crate) inbox: Arc<Inbox>,
@@ -94,8 +97,11 @@ impl Core {
     ) -> Result<Arc<Self>, NoRuntime> {
         let runtime = match &options.runtime {
             Some(runtime) => runtime.clone(),
-            None => Handle::try_current().map_err(|_absent| NoRuntime)?,
+            None => Handle::try_current().map_err(|_absent| NoRuntime::Absent)?,
         };
+        if !has_timer(&runtime) {
+            return Err(NoRuntime::WithoutTimer);
+        }
         let counters = Arc::<Counters>::default();
         #[cfg(feature = "metrics")]
         let name = options.metrics.as_ref();
@@ -116,6 +122,7 @@ impl Core {
             counters,
             requests: Requests::new(fastrand::u32(..)),
             next_generated: AtomicU32::new(fastrand::u32(..)),
+            live: Mutex::new(Live::new(&options)),
             options,
         });
         #[cfg(feature = "metrics")]
@@ -152,7 +159,12 @@ impl Core {
         self.events.emit(SocketEvent::Connected {
             peer: Peer(Arc::clone(&link)),
         });
-        self.inbox.arrive(Arc::clone(&link));
+        if !self.traits.receives {
+            // What a peer sends all the same is discarded.
+            link.inbound.finish();
+        } else if self.traits.tells_peers || link.inbound.is_readable() {
+            self.inbox.arrive(Arc::clone(&link));
+        }
         if self.socket_type == SocketType::Req {
             link.outbound.set_writer(lockstep::waker(self));
             self.requests.peer_up(self, &link);
@@ -185,10 +197,12 @@ impl Core {
             newcomer.outbound = Some(self.queue(&mut peers.queue));
         }
         let (id, routing_id, displaced) = seat.keep();
+        // Read under the lock: whoever changes it goes through all links after that.
+        let live = self.live();
         let room = Arc::new(Bell::default());
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
-            let own = || self.new_pipe(self.options.send);
+            let own = || self.new_pipe(live.send);
             let outbound = newcomer.outbound.unwrap_or_else(own);
             let bell = if self.traits.round_robin {
                 &self.outbox.bell
@@ -196,10 +210,10 @@ impl Core {
                 &room
             };
             outbound.set_writer(bell.waker());
-            let received = || self.new_pipe(self.options.recv);
+            let received = || self.new_pipe(live.recv);
             let inbound = newcomer.inbound.unwrap_or_else(received);
             inbound.set_reader(self.inbox.waker(link));
-            let hwm = inbound.hwm();
+            let credit_every = credit_every(inbound.hwm());
             Link {
                 id,
                 routing_id,
@@ -211,7 +225,7 @@ impl Core {
                 outbound_is_own,
                 room,
                 inbound,
-                credit_every: hwm.map_or(usize::MAX, |hwm| hwm.get().div_ceil(2)),
+                credit_every: AtomicUsize::new(credit_every),
                 announced: AtomicBool::new(false),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
@@ -237,7 +251,9 @@ impl Core {
             peers.release(link.id, &link.routing_id);
         }
         link.inbound.finish();
-        self.inbox.depart(Arc::clone(link));
+        if self.traits.receives {
+            self.inbox.depart(link, self.traits.tells_peers);
+        }
         if link.outbound_is_own {
             self.outbox.remove(&link.outbound);
             link.outbound.finish();
@@ -265,33 +281,6 @@ impl Core {
         self.vacated();
     }
 
-    /// How many messages of a connection that has ended nobody will get, and why.
-    fn lost_with(&self, link: &Link, ended: DisconnectReason) -> (usize, DropReason) {
-        if link.is_inproc() {
-            // The other socket can still receive them, unless it is the one that closes.
-            let lost = link.partner_is_closed().then(|| link.queued());
-            return (lost.unwrap_or(0), DropReason::ConnectionLost);
-        }
-        let reason = match ended {
-            DisconnectReason::ClosedHere => DropReason::LingerOver,
-            _ => DropReason::ConnectionLost,
-        };
-        (link.queued(), reason)
-    }
-
-    /// Keeps what a pipe has counted that is not used any more, and drops what is in it as far as it is lost.
-    pub(crate) fn retire(
-        &self,
-        pipe: &Pipe,
-        (lost, reason): (usize, DropReason),
-        peer: Option<&Arc<Link>>,
-    ) {
-        let counts = pipe.counts();
-        self.counters.past_sent.add(counts.sent);
-        self.counters.past_sent_bytes.add(counts.sent_bytes);
-        self.drop_messages(peer, reason, lost as u64);
-    }
-
     /// Ends a connection from this side.
     pub(crate) fn end(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         link.ending.request(reason);
@@ -302,28 +291,6 @@ impl Core {
                 other.detach(&theirs, DisconnectReason::ClosedByPeer);
                 inproc::parted(&other, &theirs, reason);
             }
-        }
-    }
-
-    /// Counts a message that is dropped, and tells monitors.
-    pub(crate) fn dropped(&self, link: &Arc<Link>, reason: DropReason) {
-        self.drop_messages(Some(link), reason, 1);
-    }
-
-    /// Counts messages that are dropped, and tells monitors.
-    pub(crate) fn drop_messages(
-        &self,
-        peer: Option<&Arc<Link>>,
-        reason: DropReason,
-        messages: u64,
-    ) {
-        if messages > 0 {
-            self.counters.dropped(reason, messages);
-            self.events.emit(SocketEvent::Dropped {
-                peer: peer.map(|link| Peer(Arc::clone(link))),
-                reason,
-                messages,
-            });
         }
     }
 
@@ -338,43 +305,6 @@ impl Core {
             .collect();
         peers.sort_by_key(Peer::id);
         peers
-    }
-
-    pub(crate) fn stats(&self) -> SocketStats {
-        let mut stats = self.counters.stats();
-        let outbound = self.pipes_of(|link| link.outbound_is_own);
-        for counts in outbound.iter().map(|pipe| pipe.counts()) {
-            stats.sent += counts.sent;
-            stats.sent_bytes += counts.sent_bytes;
-        }
-        let mut queued: usize = self.pipes_at_risk().iter().map(|p| p.counts().queued).sum();
-        let links: Vec<_> = self.peers.lock().by_id.values().cloned().collect();
-        for link in links {
-            let counts = link.inbound.counts();
-            stats.peers += 1;
-            stats.received += counts.sent;
-            stats.received_bytes += counts.sent_bytes;
-            if link.is_inproc() {
-                queued += link.queued();
-            }
-        }
-        stats.queued = queued as u64;
-        stats
-    }
-
-    /// All pipes that lose what is in them if the socket ends now: what another socket of the process has, it can still
-    /// receive.
-    pub(crate) fn pipes_at_risk(&self) -> Vec<Arc<Pipe>> {
-        self.pipes_of(|link| link.outbound_is_own && !link.is_inproc())
-    }
-
-    fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
-        let mut pipes = self.endpoints.lock().pipes();
-        let peers = self.peers.lock();
-        pipes.extend(peers.queue.clone());
-        let links = peers.by_id.values().filter(|link| chosen(link));
-        pipes.extend(links.map(|link| Arc::clone(&link.outbound)));
-        pipes
     }
 }
 

@@ -1,6 +1,7 @@
 //! DEALER (RFC 28): requests and replies without a lockstep.
 
 use super::close::Owned;
+use super::live::{live_recv_hwm, live_send_hwm};
 use super::{every_socket, fair_queued_recv, recv_events, round_robin_send};
 
 /// Sends to and receives from many peers; frames are left as they are.
@@ -44,6 +45,8 @@ impl DealerSocket {
 }
 
 every_socket!(DealerSocket, Dealer);
+live_send_hwm!(DealerSocket);
+live_recv_hwm!(DealerSocket);
 round_robin_send!(DealerSocket);
 fair_queued_recv!(DealerSocket);
 recv_events!(DealerSocket);

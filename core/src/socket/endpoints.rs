@@ -13,6 +13,7 @@ use crate::adopted::StdListener;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
 use crate::io::connecter::Connecter;
+use crate::io::drivers::has_io;
 #[cfg(unix)]
 use crate::io::ipc::{IpcDialer, IpcListener};
 use crate::io::memory::{MemoryDialer, MemoryListener};
@@ -128,12 +129,14 @@ impl Core {
                 Ok(self.bound(endpoint.clone(), endpoint, None))
             }
             Address::Tcp(address) => {
+                self.check_io(BindError::NoIo)?;
                 let (target, backlog) = (address.target.clone(), self.options.backlog);
                 let listening = async move { TcpListener::bind(&target, backlog, kernel).await };
                 self.listen(Some(endpoint), listening).await
             }
             #[cfg(unix)]
             Address::Ipc(address) => {
+                self.check_io(BindError::NoIo)?;
                 let (address, backlog) = (address.clone(), self.options.backlog);
                 let listening = async move { IpcListener::bind(&address, backlog, kernel) };
                 self.listen(Some(endpoint), listening).await
@@ -151,6 +154,15 @@ impl Core {
         }
     }
 
+    /// Fails if the runtime has no I/O.
+    fn check_io<E>(&self, error: E) -> Result<(), E> {
+        if has_io(&self.runtime) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+
     /// Goes on with a listener that was made elsewhere.
     pub(crate) async fn bind_listener(
         self: &Arc<Self>,
@@ -159,6 +171,7 @@ impl Core {
         if self.endpoints.lock().closed {
             return Err(BindError::Closed);
         }
+        self.check_io(BindError::NoIo)?;
         let kernel = self.options.kernel;
         match listener {
             StdListener::Tcp(listener) => {
@@ -232,9 +245,15 @@ impl Core {
                 inproc::connect(self, &endpoint, &name, (slot, phase))
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
-            Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel)),
+            Address::Tcp(address) => {
+                self.check_io(ConnectError::NoIo)?;
+                self.dial(endpoint, TcpDialer::new(address, kernel));
+            }
             #[cfg(unix)]
-            Address::Ipc(address) => self.dial(endpoint, IpcDialer { address, kernel }),
+            Address::Ipc(address) => {
+                self.check_io(ConnectError::NoIo)?;
+                self.dial(endpoint, IpcDialer { address, kernel });
+            }
             Address::Memory(name) => {
                 let network = self.options.context.network().clone();
                 self.dial(endpoint, MemoryDialer { network, name });
@@ -271,6 +290,10 @@ impl Core {
             outbound: slot.clone(),
             phase,
         });
+        // It may have changed since the pipe was made.
+        if let Some(pipe) = slot.pipe() {
+            pipe.set_limits(self.live().send);
+        }
         (slot, receiver)
     }
 
@@ -332,7 +355,7 @@ impl Core {
             self.end(link, DisconnectReason::ClosedHere);
         }
         let phases = connected.iter().map(|one| &one.phase);
-        let never_bound = drain(self, phases, self.options.linger).await;
+        let never_bound = drain(self, phases, self.live().linger).await;
         let inproc = matches!(endpoint.address(), Address::Inproc(_));
         Ok(CloseReport {
             unsent: if inproc { never_bound } else { unsent(&pipes) },

@@ -61,7 +61,7 @@ impl Core {
         if self.traits.single_peer {
             return Outbound::Socket;
         }
-        let pipe = self.new_pipe(self.options.send);
+        let pipe = self.new_pipe(self.live().send);
         pipe.set_writer(self.outbox.bell.waker());
         self.outbox.add(Arc::clone(&pipe));
         Outbound::Endpoint(pipe)

@@ -1,6 +1,7 @@
 //! PAIR (RFC 31): two sockets, exclusively.
 
 use super::close::Owned;
+use super::live::{live_recv_hwm, live_send_hwm};
 use super::{every_socket, fair_queued_recv, round_robin_send};
 
 /// Talks to one peer and no other, both ways.
@@ -50,5 +51,7 @@ impl PairSocket {
 }
 
 every_socket!(PairSocket, Pair);
+live_send_hwm!(PairSocket);
+live_recv_hwm!(PairSocket);
 round_robin_send!(PairSocket);
 fair_queued_recv!(PairSocket);

@@ -1,6 +1,7 @@
 //! PUSH and PULL (RFC 30): work goes one way.
 
 use super::close::Owned;
+use super::live::{live_recv_hwm, live_send_hwm};
 use super::{every_socket, fair_queued_recv, round_robin_send};
 
 /// Sends messages to workers, each to the next one that has room.
@@ -40,6 +41,7 @@ impl PushSocket {
 }
 
 every_socket!(PushSocket, Push);
+live_send_hwm!(PushSocket);
 round_robin_send!(PushSocket);
 
 /// Receives messages, one from each peer in turn.
@@ -63,4 +65,5 @@ impl PullSocket {
 }
 
 every_socket!(PullSocket, Pull);
+live_recv_hwm!(PullSocket);
 fair_queued_recv!(PullSocket);

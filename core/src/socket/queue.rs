@@ -42,7 +42,7 @@ impl Core {
     /// The queue, made if there is none.
     pub(crate) fn queue(&self, queue: &mut Option<Arc<Pipe>>) -> Arc<Pipe> {
         let queue = queue.get_or_insert_with(|| {
-            let pipe = self.new_pipe(self.options.send);
+            let pipe = self.new_pipe(self.live().send);
             pipe.set_writer(self.outbox.bell.waker());
             self.outbox.add(Arc::clone(&pipe));
             pipe

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::close::Owned;
 use super::every_socket;
+use super::live::{live_recv_hwm, live_send_hwm};
 use super::router::wait_for_room;
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::frame::Frame;
@@ -56,6 +57,8 @@ struct Owed {
 }
 
 every_socket!(RepSocket, Rep);
+live_send_hwm!(RepSocket);
+live_recv_hwm!(RepSocket);
 
 impl RepSocket {
     fn from_core(core: Owned) -> Self {

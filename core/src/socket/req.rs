@@ -2,6 +2,7 @@
 
 use super::close::Owned;
 use super::every_socket;
+use super::live::{live_recv_hwm, live_send_hwm};
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::message::Message;
 
@@ -60,6 +61,8 @@ pub enum RequestError {
 }
 
 every_socket!(ReqSocket, Req);
+live_send_hwm!(ReqSocket);
+live_recv_hwm!(ReqSocket);
 
 impl ReqSocket {
     fn from_core(core: Owned) -> Self {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::close::Owned;
 use super::core::Core;
+use super::live::{live_recv_hwm, live_send_hwm};
 use super::{every_socket, recv_events};
 use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
 use crate::message::Message;
@@ -48,6 +49,8 @@ pub struct RouterSocket {
 }
 
 every_socket!(RouterSocket, Router);
+live_send_hwm!(RouterSocket);
+live_recv_hwm!(RouterSocket);
 recv_events!(RouterSocket);
 
 /// Whom a ROUTER sends to: a connection (`&Peer`, [`PeerId`]), or whoever has a name (`&RoutingId`).
