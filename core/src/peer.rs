@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -94,6 +95,15 @@ impl Peer {
         self.0.direction
     }
 
+    /// How long the peer took to answer the last heartbeat that it answered; none before that, and over inproc.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        match self.0.round_trip.load(Ordering::Relaxed) {
+            0 => None,
+            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
     /// Messages that wait to be sent to this peer; over inproc those that it has not received.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -154,6 +164,8 @@ pub(crate) struct Link {
     pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// The last round trip in nanoseconds; zero if there is none.
+    pub(crate) round_trip: AtomicU64,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// The same connection as the other socket of the process sees it, over inproc.
@@ -169,6 +181,11 @@ impl Link {
     /// Whether this socket made the connection, to this endpoint.
     pub(crate) fn is_to(&self, endpoint: &Endpoint) -> bool {
         self.direction == Direction::Connected && self.endpoint == *endpoint
+    }
+
+    pub(crate) fn set_round_trip(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.round_trip.store(nanoseconds.max(1), Ordering::Relaxed);
     }
 
     /// Messages that the peer has not got.

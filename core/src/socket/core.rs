@@ -217,6 +217,7 @@ impl Core {
                 inbound,
                 credit_every: AtomicUsize::new(every),
                 announced: AtomicBool::new(false),
+                round_trip: AtomicU64::new(0),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
             }
