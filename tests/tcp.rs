@@ -6,7 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 
 use privateer::core::{
-    BindError, Endpoint, Linger, Peer, PullSocket, PushSocket, SocketEvent, SocketOptions,
+    BindError, ConnectFailure, Endpoint, Linger, Peer, PullSocket, PushSocket, SocketEvent,
+    SocketOptions,
 };
 use tokio::net::TcpStream;
 
@@ -60,7 +61,9 @@ async fn a_failed_handshake_is_reported_with_the_ipv4_address() {
     let address = stream.local_addr().unwrap();
     drop(stream);
     let reported = watch.find(|event| match event {
-        SocketEvent::HandshakeFailed { remote_address, .. } => remote_address,
+        SocketEvent::HandshakeFailed { connection, .. } => {
+            connection.remote_address().map(ToOwned::to_owned)
+        }
         _ => None,
     });
     assert_eq!(reported.await, address.to_string());
@@ -132,8 +135,7 @@ async fn a_link_local_address_has_a_scope() {
     let mut watch = push.watch();
     push.try_connect_to(&format!("tcp://[{ip}%nointerface0]:1"))
         .unwrap();
-    let error = watch.retrying().await;
-    assert_eq!(error, Some(io::ErrorKind::AddrNotAvailable));
+    assert_eq!(watch.retrying().await, ConnectFailure::Unresolved);
 }
 
 /// A link-local address of this machine, with the number and the name of its interface.
@@ -194,8 +196,8 @@ async fn a_source_of_somebody_else_is_an_error() {
     // An address for documentation (RFC 5737).
     push.try_connect_to(&format!("tcp://192.0.2.1:*;127.0.0.1:{port}"))
         .unwrap();
-    let error = watch.retrying().await;
-    assert_eq!(error, Some(io::ErrorKind::AddrNotAvailable));
+    let failure = ConnectFailure::Io(io::ErrorKind::AddrNotAvailable);
+    assert_eq!(watch.retrying().await, failure);
     assert!(pull.peers().is_empty());
     push.end(Linger::Discard).await;
 }

@@ -56,6 +56,18 @@ pub enum BindError {
     Closed,
 }
 
+impl BindError {
+    /// What the operating system said, if it was asked.
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::InUse { .. } => Some(io::ErrorKind::AddrInUse),
+            Self::NotASocket { .. } => Some(io::ErrorKind::AlreadyExists),
+            Self::Io { source, .. } => Some(source.kind()),
+            Self::Endpoint(_) | Self::Listener { .. } | Self::Closed => None,
+        }
+    }
+}
+
 /// `connect` failed; the socket is as before. An absent peer is no error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

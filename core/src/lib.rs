@@ -3,6 +3,7 @@
 mod adopted;
 #[cfg(test)]
 mod arbitrary;
+mod connection;
 mod context;
 mod decode;
 mod endpoint;
@@ -35,6 +36,7 @@ mod sync;
 mod zmtp;
 
 pub use adopted::StdListener;
+pub use connection::Connection;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{
@@ -43,9 +45,12 @@ pub use error::{
 };
 pub use frame::Frame;
 pub use message::Message;
-pub use monitor::{DisconnectReason, DropReason, HandshakeFailure, Lagged, Monitor, SocketEvent};
+pub use monitor::{
+    ConnectFailure, DisconnectReason, DropReason, FailureClass, HandshakeFailure, Lagged, Monitor,
+    SocketEvent, TimedEvent,
+};
 pub use network::Network;
-pub use options::{InvalidProperty, Linger, SocketOptions, TcpKeepalive};
+pub use options::{InvalidProperty, Linger, ReconnectPolicy, SocketOptions, TcpKeepalive};
 pub use peer::{Direction, Peer, PeerId};
 pub use proxy::{
     ControlSocket, Proxy, ProxyEnd, ProxyHandle, ProxyReport, ProxySide, ProxyStats, TapSocket,

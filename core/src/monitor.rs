@@ -1,13 +1,18 @@
 //! [`Monitor`]: what the network did to a socket.
 
+mod failure;
+
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
+pub use failure::{ConnectFailure, FailureClass};
+
+use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerId};
 use crate::socket::counters::Counters;
 use crate::zmtp::handshake::HandshakeError;
 use crate::zmtp::traffic::PeerMisbehaved;
@@ -16,50 +21,100 @@ use crate::zmtp::traffic::PeerMisbehaved;
 const EVENTS: usize = 1024;
 
 /// What the network did to a socket. An error of the network is no error of `send` or `recv`; it appears here.
+///
+/// The events of one connection come in order, and tell its number:
+///
+/// ```text
+/// Connecting ──► Dialled ──┐
+///                Accepted ─┴─► Connected ──► Disconnected ──► Retrying, GivenUp, or nothing more
+///      │             └───────► HandshakeFailed ──────────────────┘
+///      └─────────────────────────────────────────────────────────┘
+/// ```
+///
+/// Sockets of one process that meet over inproc have `Connected`, `Disconnected` and `HandshakeFailed` alone.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SocketEvent {
-    /// The socket listens on this resolved endpoint.
+    /// The socket listens on this resolved endpoint. (libzmq: `LISTENING`)
     Listening {
         /// The resolved endpoint.
         endpoint: Endpoint,
     },
-    /// A connection is established: both sides have sent READY.
-    Connected {
-        /// The new peer.
-        peer: Peer,
-    },
-    /// A connection is lost or was ended.
-    Disconnected {
-        /// The peer that it led to.
-        peer: Peer,
-        /// Why.
-        reason: DisconnectReason,
-    },
-    /// A connection failed before both sides had sent READY.
-    HandshakeFailed {
-        /// This socket's endpoint.
+    /// The socket cannot listen on an endpoint; `bind` returns the error. (libzmq: `BIND_FAILED`)
+    BindFailed {
+        /// The endpoint as it was given.
         endpoint: Endpoint,
-        /// The other side's network address, if the transport knows it.
-        remote_address: Option<String>,
         /// Why.
-        reason: HandshakeFailure,
+        error: io::ErrorKind,
     },
-    /// A connecting endpoint waits before it tries again.
-    Retrying {
-        /// The endpoint.
+    /// The socket does not listen on this endpoint any more. (libzmq: `CLOSED`)
+    Closed {
+        /// The resolved endpoint.
         endpoint: Endpoint,
-        /// What the last try to connect ended in, unless an established connection was lost.
-        error: Option<io::ErrorKind>,
-        /// How long it waits.
-        after: Duration,
     },
-    /// Accepting a connection failed; the listener goes on after a pause.
+    /// A connection is accepted, and the handshake begins. (libzmq: `ACCEPTED`)
+    Accepted {
+        /// The connection.
+        connection: Connection,
+    },
+    /// Accepting a connection failed; the listener goes on. (libzmq: `ACCEPT_FAILED`)
     AcceptFailed {
         /// The endpoint.
         endpoint: Endpoint,
         /// Why.
         error: io::ErrorKind,
+    },
+    /// A connection to an endpoint is begun. (libzmq: `CONNECT_DELAYED`)
+    Connecting {
+        /// The connection, without addresses.
+        connection: Connection,
+    },
+    /// The transport is connected, and the handshake begins. (libzmq: `CONNECTED`)
+    Dialled {
+        /// The connection.
+        connection: Connection,
+    },
+    /// A connection is established: both sides have sent READY. (libzmq: `HANDSHAKE_SUCCEEDED`)
+    Connected {
+        /// The new peer.
+        peer: Peer,
+    },
+    /// A connection failed before both sides had sent READY. (libzmq: `HANDSHAKE_FAILED_…`)
+    HandshakeFailed {
+        /// The connection.
+        connection: Connection,
+        /// Why; its class is [`HandshakeFailure::class`].
+        reason: HandshakeFailure,
+    },
+    /// A connection is lost or was ended. (libzmq: `DISCONNECTED`)
+    Disconnected {
+        /// The peer that it led to.
+        peer: Peer,
+        /// Why; its class is [`DisconnectReason::class`].
+        reason: DisconnectReason,
+    },
+    /// A connecting endpoint waits before it tries again. (libzmq: `CONNECT_RETRIED`)
+    Retrying {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The connection that failed or was lost.
+        connection: PeerId,
+        /// Why; its class is [`ConnectFailure::class`].
+        failure: ConnectFailure,
+        /// How long it waits.
+        after: Duration,
+    },
+    /// A connecting endpoint does not try again, by [`reconnect_policy`](crate::SocketOptions::reconnect_policy); the
+    /// socket has forgotten it.
+    GivenUp {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The connection that failed or was lost.
+        connection: PeerId,
+        /// Why; its class is [`ConnectFailure::class`].
+        failure: ConnectFailure,
+        /// Messages that waited for it; they are counted as dropped.
+        unsent: u64,
     },
     /// Messages that were received or given are dropped.
     Dropped {
@@ -70,6 +125,16 @@ pub enum SocketEvent {
         /// How many.
         messages: u64,
     },
+}
+
+/// An event, and when it happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TimedEvent {
+    /// When, by the monotonic clock.
+    pub at: Instant,
+    /// What.
+    pub event: SocketEvent,
 }
 
 /// Why a handshake failed.
@@ -139,7 +204,7 @@ pub enum DropReason {
     Unroutable,
     /// The peer's pipe is full.
     Full,
-    /// The connection of an accepted or immediate peer was lost with messages in its pipe.
+    /// The connection of an accepted or immediate peer was lost, or an endpoint was given up, with messages in its pipe.
     ConnectionLost,
     /// The linger time of `close` or `disconnect` was over before they were sent.
     LingerOver,
@@ -151,7 +216,7 @@ pub enum DropReason {
 
 /// A subscription to the events of one socket. Any number may exist; none of them ever holds the socket up.
 #[derive(Debug)]
-pub struct Monitor(broadcast::Receiver<SocketEvent>);
+pub struct Monitor(broadcast::Receiver<TimedEvent>);
 
 /// A monitor was read too slowly: this many events are lost to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,7 +224,7 @@ pub struct Monitor(broadcast::Receiver<SocketEvent>);
 pub struct Lagged(pub u64);
 
 impl Monitor {
-    /// The next event; none once the socket and all its connections are gone.
+    /// The next event; none once the socket and all its connections are gone. (libzmq: `MONITOR_STOPPED`)
     ///
     /// # Errors
     /// [`Lagged`] if more than 1,024 events came since the last call; the next call goes on with the oldest that is
@@ -168,6 +233,17 @@ impl Monitor {
     /// # Cancel safety
     /// Dropped before it is ready, it has taken no event.
     pub async fn next(&mut self) -> Result<Option<SocketEvent>, Lagged> {
+        Ok(self.next_timed().await?.map(|timed| timed.event))
+    }
+
+    /// As [`next`](Self::next), with the time of the event.
+    ///
+    /// # Errors
+    /// [`Lagged`] as there; there is no other.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has taken no event.
+    pub async fn next_timed(&mut self) -> Result<Option<TimedEvent>, Lagged> {
         match self.0.recv().await {
             Ok(event) => Ok(Some(event)),
             Err(broadcast::error::RecvError::Closed) => Ok(None),
@@ -176,23 +252,25 @@ impl Monitor {
     }
 }
 
-/// The sending side of all monitors of one socket, and the counters of what they tell.
+/// The sending side of all monitors of one socket, which takes memory once there is one, and the counters of what they
+/// tell.
 #[derive(Debug)]
 pub(crate) struct Events {
-    monitors: broadcast::Sender<SocketEvent>,
+    monitors: OnceLock<broadcast::Sender<TimedEvent>>,
     counters: Arc<Counters>,
 }
 
 impl Events {
-    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+    pub(crate) const fn new(counters: Arc<Counters>) -> Self {
         Self {
-            monitors: broadcast::Sender::new(EVENTS),
+            monitors: OnceLock::new(),
             counters,
         }
     }
 
     pub(crate) fn subscribe(&self) -> Monitor {
-        Monitor(self.monitors.subscribe())
+        let monitors = self.monitors.get_or_init(|| broadcast::Sender::new(EVENTS));
+        Monitor(monitors.subscribe())
     }
 
     pub(crate) fn emit(&self, event: SocketEvent) {
@@ -202,7 +280,10 @@ impl Events {
             SocketEvent::Retrying { .. } => self.counters.reconnects.add(1),
             _ => {}
         }
-        // Nobody may be listening.
-        let _unheard = self.monitors.send(event);
+        if let Some(monitors) = self.monitors.get() {
+            let at = tokio::time::Instant::now().into_std();
+            // Nobody may be listening any more.
+            let _unheard = monitors.send(TimedEvent { at, event });
+        }
     }
 }

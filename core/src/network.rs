@@ -74,7 +74,7 @@ impl Network {
         self.change(|faults| faults.split = Some(octets.max(1)));
     }
 
-    /// Lets nothing arrive, without a sign of it to either side, until [`heal`](Self::heal).
+    /// Lets nothing arrive, not even the end of a connection, without a sign of it to either side, until [`heal`](Self::heal).
     pub fn stall(&self) {
         self.change(|faults| faults.stalled = true);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
@@ -19,7 +19,15 @@ use crate::socket_type::SocketType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub(crate) u64);
 
+/// The last number that was given.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
 impl PeerId {
+    /// The number of a new connection.
+    pub(crate) fn next() -> Self {
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     /// The number.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
@@ -88,6 +96,12 @@ impl Peer {
         self.0.remote_address.as_deref()
     }
 
+    /// The network address of this side, if the transport knows it, such as `127.0.0.1:5555`.
+    #[must_use]
+    pub fn local_address(&self) -> Option<&str> {
+        self.0.local_address.as_deref()
+    }
+
     /// Which side made the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
@@ -140,6 +154,7 @@ pub(crate) struct Link {
     pub(crate) routing_id: RoutingId,
     pub(crate) facts: PeerFacts,
     pub(crate) endpoint: Endpoint,
+    pub(crate) local_address: Option<String>,
     pub(crate) remote_address: Option<String>,
     pub(crate) direction: Direction,
     /// From the socket to the peer. Outlives the connection if it belongs to a connected endpoint.

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use privateer_core::{
-    Endpoint, Monitor, PullSocket, PushSocket, SocketEvent, SocketOptions, TcpKeepalive,
+    ConnectFailure, Endpoint, Monitor, PullSocket, PushSocket, SocketEvent, SocketOptions,
+    TcpKeepalive,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -76,11 +77,11 @@ async fn a_try_to_connect_takes_no_longer_than_the_timeout() {
     let endpoint = format!("tcp://{}", address.as_socket().unwrap());
     push.connect(&*endpoint).unwrap();
     for _ in 0..2 {
-        let error = event(&mut monitor, |event| match event {
-            SocketEvent::Retrying { error, .. } => error,
+        let failure = event(&mut monitor, |event| match event {
+            SocketEvent::Retrying { failure, .. } => Some(failure),
             _ => None,
         });
-        assert_eq!(error.await, io::ErrorKind::TimedOut);
+        assert_eq!(failure.await, ConnectFailure::TimedOut);
     }
     assert!(begun.elapsed() >= timeout * 2);
 }

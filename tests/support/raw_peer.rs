@@ -160,6 +160,12 @@ impl RawListener {
         format!("tcp://{}", self.0.local_addr().unwrap())
     }
 
+    /// The next connection, however long it takes to come; none if there can be none.
+    pub(crate) async fn next(&self) -> Option<RawPeer> {
+        let (stream, _address) = self.0.accept().await.ok()?;
+        Some(RawPeer::new(stream))
+    }
+
     /// The next connection; nothing is said on it.
     pub(crate) async fn accept(&self) -> RawPeer {
         RawPeer::new(soon(self.0.accept()).await.unwrap().0)

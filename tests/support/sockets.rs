@@ -10,9 +10,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use privateer::core::{
-    ConnectError, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame, HandshakeFailure,
-    Linger, Message, Monitor, PairSocket, Peer, PullSocket, PushSocket, RepSocket, ReqSocket,
-    RouterSocket, SocketEvent, SocketOptions, SocketStats,
+    ConnectError, ConnectFailure, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame,
+    HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PullSocket, PushSocket,
+    RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -283,9 +283,9 @@ impl Watch {
     }
 
     #[track_caller]
-    pub(crate) fn retrying(&mut self) -> impl Future<Output = Option<std::io::ErrorKind>> {
+    pub(crate) fn retrying(&mut self) -> impl Future<Output = ConnectFailure> {
         self.find(|event| match event {
-            SocketEvent::Retrying { error, .. } => Some(error),
+            SocketEvent::Retrying { failure, .. } => Some(failure),
             _ => None,
         })
     }

@@ -1,21 +1,25 @@
 //! Keeping one endpoint connected: dial, shake hands, serve, back off, dial again.
 
-use std::io;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{Origin, aborted, converse, establish, refuse};
-use super::transport::Dialer;
+use super::backoff::Backoff;
+use super::connection::{Origin, aborted, converse, establish};
+use super::transport::{DialError, Dialer, Stream as _};
+use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::monitor::{HandshakeFailure, SocketEvent};
-use crate::peer::Direction;
+use crate::monitor::{ConnectFailure, DropReason, HandshakeFailure, SocketEvent};
+use crate::options::ReconnectPolicy;
+use crate::peer::{Direction, PeerId};
 use crate::socket::core::{Core, Phase};
+use crate::socket::endpoints::Connected;
 use crate::socket::outbound::Slot;
 
-/// A connection that lasted this long starts the waits between tries anew.
+/// A connection that was established for so long starts the waits between tries anew.
 const STABLE: Duration = Duration::from_secs(1);
 
 /// One connected endpoint.
@@ -27,28 +31,48 @@ pub(crate) struct Connecter<D> {
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
+/// The end of one try to connect.
+struct Ended {
+    connection: PeerId,
+    failure: ConnectFailure,
+    /// Whether a connection was established, and for long enough.
+    stable: bool,
+}
+
 impl<D: Dialer> Connecter<D> {
-    /// Keeps the endpoint connected until it is disconnected or the socket closes.
+    /// Keeps the endpoint connected until it is disconnected or the socket closes, or a failure is one to give up after.
     pub(crate) async fn run(mut self) {
-        let mut tries = 0;
+        if let Some(ended) = self.keep_connected().await {
+            self.give_up(&ended);
+        }
+        self.core.left(&self.outbound);
+    }
+
+    /// Tries until there is no more to do, or returns the failure to give up after.
+    async fn keep_connected(&mut self) -> Option<Ended> {
+        let options = &self.core.options;
+        let mut backoff = Backoff::new(options.reconnect_interval, options.reconnect_interval_max);
         while !self.is_done() {
             if !self.core.is_vacant() {
                 self.wait_for_place().await;
                 continue;
             }
-            let begun = Instant::now();
-            let error = self.attempt().await;
-            if error.is_none() && begun.elapsed() >= STABLE {
-                tries = 0;
-            }
+            let ended = self.attempt().await?;
             if self.is_done() {
                 break;
             }
-            let after = self.backoff(tries);
-            tries = tries.saturating_add(1);
+            if ended.stable {
+                backoff.reset();
+            }
+            let after = match self.core.options.policy(ended.failure.class()) {
+                ReconnectPolicy::Retry => backoff.next(fastrand::f64()),
+                ReconnectPolicy::RetryAtLongest => backoff.longest(fastrand::f64()),
+                ReconnectPolicy::Stop => return Some(ended),
+            };
             self.core.events.emit(SocketEvent::Retrying {
                 endpoint: self.endpoint.clone(),
-                error,
+                connection: ended.connection,
+                failure: ended.failure,
                 after,
             });
             tokio::select! {
@@ -57,49 +81,66 @@ impl<D: Dialer> Connecter<D> {
                 _ = self.phase.changed() => {}
             }
         }
-        self.core.left(&self.outbound);
+        None
     }
 
     /// A socket with one peer does not make others wait for it, nor take what they send to it.
     async fn wait_for_place(&mut self) {
-        refuse(
-            &self.core,
-            &self.endpoint,
-            None,
-            HandshakeFailure::PairOccupied,
-        );
+        let refused = Connection::new(self.endpoint.clone(), Direction::Connected);
+        self.core.refuse(&refused, HandshakeFailure::PairOccupied);
         tokio::select! {
             () = self.core.vacancy() => {}
             () = ended(&self.core, &self.outbound, &mut self.phase) => {}
         }
     }
 
-    /// One connection, from dialling to its end; returns why it was not established, if it was not.
-    async fn attempt(&mut self) -> Option<io::ErrorKind> {
+    /// One connection, from dialling to its end; none if there is no reason to go on.
+    async fn attempt(&mut self) -> Option<Ended> {
+        let mut connection = Connection::new(self.endpoint.clone(), Direction::Connected);
+        self.core.events.emit(SocketEvent::Connecting {
+            connection: connection.clone(),
+        });
+        let failed = |failure| {
+            Some(Ended {
+                connection: connection.id,
+                failure,
+                stable: false,
+            })
+        };
         let dial = timeout(self.core.options.connect_timeout, self.dialer.dial());
         let dialled = tokio::select! {
-            dialled = dial => dialled.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into())),
+            dialled = dial => dialled,
             () = ended(&self.core, &self.outbound, &mut self.phase) => return None,
         };
         let (stream, remote_address) = match dialled {
-            Ok(connected) => connected,
-            Err(error) => return Some(error.kind()),
+            Ok(Ok(connected)) => connected,
+            Ok(Err(error)) => return failed(error.into()),
+            Err(_elapsed) => return failed(ConnectFailure::TimedOut),
         };
+        connection.local_address = stream.local_address();
+        connection.remote_address = remote_address;
+        self.core.events.emit(SocketEvent::Dialled {
+            connection: connection.clone(),
+        });
         let origin = Origin {
-            endpoint: &self.endpoint,
-            remote_address,
-            direction: Direction::Connected,
+            connection: &connection,
             outbound: self.outbound.pipe(),
         };
         let established = tokio::select! {
             established = establish(&self.core, stream, origin) => established,
             () = aborted(&mut self.phase) => return None,
         };
-        let Some(established) = established else {
-            return Some(io::ErrorKind::ConnectionRefused);
+        let established = match established {
+            Ok(established) => established,
+            Err(failure) => return failed(failure.into()),
         };
-        converse(&self.core, established, &mut self.phase).await;
-        None
+        let begun = Instant::now();
+        let reason = converse(&self.core, established, &mut self.phase).await;
+        Some(Ended {
+            connection: connection.id,
+            failure: reason.into(),
+            stable: begun.elapsed() >= STABLE,
+        })
     }
 
     /// Whether there is no reason to connect again.
@@ -107,13 +148,34 @@ impl<D: Dialer> Connecter<D> {
         is_done(&self.core, &self.outbound, &self.phase)
     }
 
-    /// A random part of a wait that doubles with each try, so that many clients do not come back at once.
-    fn backoff(&self, tries: u32) -> Duration {
-        let options = &self.core.options;
-        let base = options.reconnect_interval;
-        let most = options.reconnect_interval_max.max(base);
-        let wait = base.saturating_mul(2_u32.saturating_pow(tries)).min(most);
-        wait.mul_f64(fastrand::f64())
+    /// Lets the socket forget the endpoint, and tells.
+    fn give_up(&self, ended: &Ended) {
+        let core = &self.core;
+        let is_own = |one: &Connected| one.outbound.is(&self.outbound);
+        let forgotten = {
+            let connected = &mut core.endpoints.lock().connected;
+            let index = connected.iter().position(is_own);
+            index.map(|index| connected.remove(index))
+        };
+        let mut unsent = 0;
+        // Whoever disconnects or closes has taken it off the list, and reports what is unsent.
+        if let Some(forgotten) = forgotten {
+            let taken = core.leave_with_queue(&self.endpoint, slice::from_ref(&forgotten));
+            if let Some(pipe) = taken.or_else(|| self.outbound.pipe()) {
+                core.outbox.remove(&pipe);
+                pipe.finish();
+                let queued = pipe.counts().queued;
+                core.retire(&pipe, (queued, DropReason::ConnectionLost), None);
+                unsent = queued as u64;
+            }
+            core.settle_queue(None);
+        }
+        core.events.emit(SocketEvent::GivenUp {
+            endpoint: self.endpoint.clone(),
+            connection: ended.connection,
+            failure: ended.failure.clone(),
+            unsent,
+        });
     }
 }
 
@@ -135,5 +197,17 @@ fn is_done(core: &Core, outbound: &Slot, phase: &watch::Receiver<Phase>) -> bool
         Phase::Running => false,
         Phase::Draining => !core.has_unsent(outbound),
         Phase::Abort => true,
+    }
+}
+
+impl From<DialError> for ConnectFailure {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Unresolved(error) => {
+                tracing::debug!(%error, "a name is not resolved");
+                Self::Unresolved
+            }
+            DialError::Io(error) => Self::Io(error.kind()),
+        }
     }
 }

@@ -17,9 +17,9 @@ use super::heartbeat::Heartbeat;
 use super::seldom::Seldom;
 use super::session::{Reader, Session, Writer};
 use super::transport::Stream;
-use crate::endpoint::Endpoint;
-use crate::monitor::{DisconnectReason, HandshakeFailure, SocketEvent};
-use crate::peer::{Direction, Link, PeerFacts};
+use crate::connection::Connection;
+use crate::monitor::{DisconnectReason, HandshakeFailure};
+use crate::peer::{Link, PeerFacts};
 use crate::pipe::Pipe;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
@@ -32,9 +32,7 @@ const HANDSHAKE_READ: usize = 512;
 
 /// Where a connection comes from, and the pipe that it is to serve.
 pub(crate) struct Origin<'a> {
-    pub(crate) endpoint: &'a Endpoint,
-    pub(crate) remote_address: Option<String>,
-    pub(crate) direction: Direction,
+    pub(crate) connection: &'a Connection,
     pub(crate) outbound: Option<Arc<Pipe>>,
 }
 
@@ -53,14 +51,15 @@ pub(crate) async fn establish<S: Stream>(
     core: &Arc<Core>,
     stream: S,
     origin: Origin<'_>,
-) -> Option<Established<S>> {
+) -> Result<Established<S>, HandshakeFailure> {
+    let connection = origin.connection;
     let span = tracing::debug_span!(
         target: "privateer::connection",
         "connection",
         socket = core.socket_type.as_str(),
-        endpoint = %origin.endpoint,
-        direction = ?origin.direction,
-        remote = origin.remote_address,
+        endpoint = %connection.endpoint,
+        direction = ?connection.direction,
+        remote = connection.remote_address,
         peer = field::Empty,
     );
     let established = attach(core, stream, origin, &span);
@@ -72,19 +71,13 @@ async fn attach<S: Stream>(
     mut stream: S,
     origin: Origin<'_>,
     span: &Span,
-) -> Option<Established<S>> {
+) -> Result<Established<S>, HandshakeFailure> {
     let limit = core.options.handshake_timeout;
-    let shaking = shake_hands(core, &mut stream, origin.direction);
+    let shaking = shake_hands(core, &mut stream, origin.connection);
     let shaken = match timeout(limit, shaking).await {
         Ok(done) => done,
         Err(_elapsed) => Err(HandshakeFailure::TimedOut),
     };
-    let Origin {
-        endpoint,
-        remote_address,
-        direction,
-        outbound,
-    } = origin;
     let attached = shaken.and_then(|(remote, early, seat)| {
         let newcomer = Newcomer {
             facts: PeerFacts {
@@ -92,10 +85,8 @@ async fn attach<S: Stream>(
                 routing_id: remote.routing_id,
                 properties: remote.properties,
             },
-            endpoint: endpoint.clone(),
-            remote_address: remote_address.clone(),
-            direction,
-            outbound,
+            connection: origin.connection.clone(),
+            outbound: origin.outbound,
             inbound: None,
             seat,
         };
@@ -104,7 +95,7 @@ async fn attach<S: Stream>(
         Ok((link, early, remote.minor))
     });
     match attached {
-        Ok((link, early, minor)) => Some(Established {
+        Ok((link, early, minor)) => Ok(Established {
             stream,
             early,
             minor,
@@ -112,31 +103,17 @@ async fn attach<S: Stream>(
             span: span.clone(),
         }),
         Err(reason) => {
-            refuse(core, endpoint, remote_address, reason);
-            None
+            core.refuse(origin.connection, reason.clone());
+            Err(reason)
         }
     }
-}
-
-/// Reports a connection that is not established.
-pub(crate) fn refuse(
-    core: &Core,
-    endpoint: &Endpoint,
-    remote_address: Option<String>,
-    reason: HandshakeFailure,
-) {
-    core.events.emit(SocketEvent::HandshakeFailed {
-        endpoint: endpoint.clone(),
-        remote_address,
-        reason,
-    });
 }
 
 /// Greeting and READY both ways; returns what was read behind them, and the peer's place if it has one already.
 async fn shake_hands<S: Stream>(
     core: &Arc<Core>,
     stream: &mut S,
-    direction: Direction,
+    connection: &Connection,
 ) -> Result<(Remote, BytesMut, Option<Seat>), HandshakeFailure> {
     let facts = core.facts();
     let local = Local {
@@ -144,7 +121,7 @@ async fn shake_hands<S: Stream>(
         routing_id: facts.routing_id,
         properties: facts.properties,
     };
-    let admission = core.admission(direction);
+    let admission = core.admission(connection.direction);
     let mut handshake = match admission {
         Admission::AtTheEnd => Handshake::new(local),
         Admission::OnGreeting | Admission::OnReady => Handshake::withholding(local),
@@ -163,7 +140,7 @@ async fn shake_hands<S: Stream>(
                 let wanted = remote
                     .as_ref()
                     .and_then(|remote| remote.routing_id.as_ref());
-                seat = Some(core.admit(wanted)?);
+                seat = Some(core.admit(connection.id, wanted)?);
                 handshake.put_ready();
             }
             Ok::<_, HandshakeFailure>(remote)

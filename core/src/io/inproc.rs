@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::connection::refuse;
+use crate::connection::Connection;
 use crate::context::{Names, Waiting};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::ConnectError;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
-use crate::peer::{Direction, Link};
+use crate::peer::{Direction, Link, PeerId};
 use crate::pipe::{Limits, Pipe};
 use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
@@ -183,8 +183,8 @@ fn seats(connector: &Arc<Core>, binder: &Arc<Core>) -> Result<Seats, HandshakeFa
     if !ours.compatible_with(theirs) {
         return Err(mismatch(ours, theirs));
     }
-    let at_binder = binder.admit(connector.options.routing_id.as_ref())?;
-    match connector.admit(binder.options.routing_id.as_ref()) {
+    let at_binder = binder.admit(PeerId::next(), connector.options.routing_id.as_ref())?;
+    match connector.admit(PeerId::next(), binder.options.routing_id.as_ref()) {
         Ok(at_connector) => Ok(Seats {
             at_binder,
             at_connector,
@@ -203,8 +203,12 @@ impl Refusal {
     }
 
     fn tell(self) {
-        for core in [self.connector, self.binder] {
-            refuse(&core, &self.endpoint, None, self.reason.clone());
+        for (core, direction) in [
+            (self.connector, Direction::Connected),
+            (self.binder, Direction::Accepted),
+        ] {
+            let refused = Connection::new(self.endpoint.clone(), direction);
+            core.refuse(&refused, self.reason.clone());
         }
     }
 }
@@ -266,7 +270,8 @@ pub(crate) fn parted(core: &Arc<Core>, link: &Link, reason: DisconnectReason) {
     let connected = idle.map(|idle| connect(core, endpoint, name, idle));
     if let Some(Err(ConnectError::Incompatible { ours, theirs, .. })) = connected {
         core.forget_one(endpoint);
-        refuse(core, endpoint, None, mismatch(ours, theirs));
+        let refused = Connection::new(endpoint.clone(), Direction::Connected);
+        core.refuse(&refused, mismatch(ours, theirs));
     }
 }
 
@@ -288,15 +293,14 @@ fn join(meeting: Meeting) {
     waiting.outbound.set(Outbound::Connection);
     let forth = pipe(&connector, &binder, early);
     let back = pipe(&binder, &connector, None);
-    let newcomer = |facts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>, seat| Newcomer {
-        facts,
-        endpoint: endpoint.clone(),
-        remote_address: None,
-        direction,
-        outbound: Some(Arc::clone(outbound)),
-        inbound: Some(Arc::clone(inbound)),
-        seat: Some(seat),
-    };
+    let newcomer =
+        |facts, direction, outbound: &Arc<Pipe>, inbound: &Arc<Pipe>, seat: Seat| Newcomer {
+            facts,
+            connection: Connection::numbered(seat.id(), endpoint.clone(), direction),
+            outbound: Some(Arc::clone(outbound)),
+            inbound: Some(Arc::clone(inbound)),
+            seat: Some(seat),
+        };
     let (accepted, connected) = (Direction::Accepted, Direction::Connected);
     let theirs = newcomer(connector.facts(), accepted, &back, &forth, seats.at_binder);
     let ours = newcomer(binder.facts(), connected, &forth, &back, seats.at_connector);

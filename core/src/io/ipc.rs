@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::credentials::Credentials;
 use super::kernel::check_listening;
-use super::transport::{Dialer, Listener, OtherSide, Stream};
+use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, IpcAddress};
 use crate::options::KernelOptions;
 
@@ -189,12 +189,12 @@ pub(crate) struct IpcDialer {
 impl Dialer for IpcDialer {
     type Stream = UnixStream;
 
-    async fn dial(&self) -> io::Result<(UnixStream, Option<String>)> {
+    async fn dial(&self) -> Result<(UnixStream, Option<String>), DialError> {
         let stream = match &self.address {
             IpcAddress::Path(path) => UnixStream::connect(&**path).await?,
             IpcAddress::Abstract(name) => UnixStream::connect(format!("\0{name}")).await?,
             // Refused when the socket was told to connect.
-            IpcAddress::Wildcard => return Err(io::ErrorKind::InvalidInput.into()),
+            IpcAddress::Wildcard => return Err(io::Error::from(io::ErrorKind::InvalidInput).into()),
         };
         self.kernel.set_buffers(&SockRef::from(&stream))?;
         Ok((stream, None))
@@ -222,8 +222,8 @@ mod tests {
             panic!("it is not ipc");
         };
         let dialer = IpcDialer { address, kernel };
-        let both = tokio::try_join!(listener.accept(), dialer.dial());
-        let ((accepted, _), (connected, _)) = both.unwrap();
+        let (accepted, connected) = tokio::join!(listener.accept(), dialer.dial());
+        let ((accepted, _), (connected, _)) = (accepted.unwrap(), connected.unwrap());
         for stream in [accepted, connected] {
             let socket = SockRef::from(&stream);
             assert_eq!(socket.send_buffer_size().unwrap(), 60_000);

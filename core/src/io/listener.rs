@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
-use super::connection::{Established, Origin, converse, establish, refuse};
+use super::connection::{Established, Origin, converse, establish};
 use super::credentials::Credentials;
 use super::transport::{Listener, Stream};
+use crate::connection::Connection;
 use crate::monitor::{HandshakeFailure, SocketEvent};
 use crate::peer::Direction;
 use crate::socket::core::Core;
@@ -36,18 +37,18 @@ pub(crate) async fn run<L: Listener>(
         };
         match accepted {
             Ok((stream, other)) => {
-                let endpoint = listener.endpoint().clone();
+                let mut connection =
+                    Connection::new(listener.endpoint().clone(), Direction::Accepted);
+                connection.local_address = stream.local_address();
+                connection.remote_address = other.address;
+                core.events.emit(SocketEvent::Accepted {
+                    connection: connection.clone(),
+                });
                 let core = Arc::clone(&core);
                 let mut phase = core.phase.subscribe();
                 tokio::spawn(async move {
-                    let origin = Origin {
-                        endpoint: &endpoint,
-                        remote_address: other.address,
-                        direction: Direction::Accepted,
-                        outbound: None,
-                    };
                     let established = tokio::select! {
-                        established = admit(&core, stream, other.credentials, origin) => established,
+                        established = admit(&core, stream, other.credentials, &connection) => established,
                         // A socket that closes does not wait for handshakes.
                         _ = phase.wait_for(|phase| *phase != crate::socket::core::Phase::Running) => None,
                     };
@@ -78,14 +79,17 @@ async fn admit<S: Stream>(
     core: &Arc<Core>,
     stream: S,
     credentials: Option<Credentials>,
-    origin: Origin<'_>,
+    connection: &Connection,
 ) -> Option<Established<S>> {
     if let Some(process) = credentials
         && !core.options.ipc_filters.admit(process).await
     {
-        let reason = HandshakeFailure::Refused;
-        refuse(core, origin.endpoint, origin.remote_address, reason);
+        core.refuse(connection, HandshakeFailure::Refused);
         return None;
     }
-    establish(core, stream, origin).await
+    let origin = Origin {
+        connection,
+        outbound: None,
+    };
+    establish(core, stream, origin).await.ok()
 }

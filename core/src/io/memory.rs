@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::transport::{Dialer, Listener, OtherSide, Stream};
+use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::Endpoint;
 use crate::network::{Faults, Network};
 use crate::sync::Mutex;
@@ -40,6 +40,8 @@ enum End {
     Open,
     /// The writer has finished; what is on its way arrives.
     Finished,
+    /// The reader is gone, which the writer is told.
+    Unread,
     Cut,
 }
 
@@ -202,7 +204,13 @@ impl AsyncWrite for MemoryStream {
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.outbound.0.lock();
-        if state.end != End::Open {
+        let is_open = match state.end {
+            End::Open => true,
+            // As on a cable that is cut: nobody tells.
+            End::Unread => state.faults.stalled,
+            End::Finished | End::Cut => false,
+        };
+        if !is_open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let room = LANE_OCTETS - state.octets;
@@ -238,7 +246,7 @@ impl Drop for MemoryStream {
         // Nobody reads what still comes.
         let mut inbound = self.inbound.0.lock();
         if inbound.end == End::Open {
-            inbound.end = End::Cut;
+            inbound.end = End::Unread;
         }
         inbound.wake_both();
     }
@@ -285,8 +293,9 @@ pub(crate) struct MemoryDialer {
 impl Dialer for MemoryDialer {
     type Stream = MemoryStream;
 
-    async fn dial(&self) -> io::Result<(MemoryStream, Option<String>)> {
+    async fn dial(&self) -> Result<(MemoryStream, Option<String>), DialError> {
         let stream = self.network.dial(&self.name);
-        Ok((stream.ok_or(io::ErrorKind::ConnectionRefused)?, None))
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        Ok((stream.ok_or_else(refused)?, None))
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! A session's task owns its stream; sockets and sessions meet in pipes only.
 
+pub(crate) mod backoff;
 pub(crate) mod connecter;
 pub(crate) mod connection;
 mod credentials;

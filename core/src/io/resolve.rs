@@ -8,10 +8,34 @@ use tokio::net::{TcpSocket, lookup_host};
 
 use crate::endpoint::{Host, HostPort};
 
+/// Who knows the addresses of a name.
+pub(crate) trait Resolver: Send + Sync + 'static {
+    /// All addresses that the name has now.
+    fn lookup(
+        &self,
+        name: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+}
+
+/// The operating system's resolver.
+#[derive(Debug)]
+pub(crate) struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    async fn lookup(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lookup_host((name, port)).await?.collect())
+    }
+}
+
 /// All addresses that a host stands for: its own, an interface's, or what the resolver says now.
 ///
 /// Names stand for IPv4 addresses alone unless `ipv6` is on; an address that is written out is what it is.
-pub(crate) async fn resolve(address: &HostPort, ipv6: bool) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn resolve(
+    resolver: &impl Resolver,
+    address: &HostPort,
+    ipv6: bool,
+) -> io::Result<Vec<SocketAddr>> {
     let port = address.port;
     match &address.host {
         Host::Wildcard => Ok(vec![(any(ipv6, TcpSocket::new_v6), port).into()]),
@@ -29,8 +53,8 @@ pub(crate) async fn resolve(address: &HostPort, ipv6: bool) -> io::Result<Vec<So
             if !interface.is_empty() {
                 return Ok(interface.into_iter().filter(is_wanted).collect());
             }
-            let found = lookup_host((&**name, port)).await?.map(canonical);
-            Ok(found.filter(is_wanted).collect())
+            let found = resolver.lookup(name, port).await?.into_iter();
+            Ok(found.map(canonical).filter(is_wanted).collect())
         }
     }
 }
@@ -146,9 +170,9 @@ mod tests {
                 host: Host::Name(name.into()),
                 port: 80,
             };
-            let old = resolve(&host, false).await.unwrap();
+            let old = resolve(&SystemResolver, &host, false).await.unwrap();
             assert!(old.contains(&parse("127.0.0.1:80")) && old.iter().all(SocketAddr::is_ipv4));
-            let both = resolve(&host, true).await.unwrap();
+            let both = resolve(&SystemResolver, &host, true).await.unwrap();
             assert!(old.iter().all(|address| both.contains(address)), "{both:?}");
         }
     }

@@ -9,14 +9,19 @@ use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::kernel::check_listening;
-use super::resolve::{canonical, resolve, source_for};
-use super::transport::{Dialer, Listener, OtherSide, Stream};
+use super::resolve::{Resolver, SystemResolver, canonical, resolve, source_for};
+use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, HostPort, TcpAddress};
 use crate::options::KernelOptions;
 
 impl Stream for TcpStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(cx)
+    }
+
+    fn local_address(&self) -> Option<String> {
+        let address = self.local_addr().ok()?;
+        Some(canonical(address).to_string())
     }
 }
 
@@ -35,7 +40,7 @@ impl TcpListener {
         kernel: KernelOptions,
     ) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in resolve(address, kernel.ipv6).await? {
+        for address in resolve(&SystemResolver, address, kernel.ipv6).await? {
             match listen(address, backlog, &kernel) {
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = error,
                 listening => return Self::new(listening?, kernel),
@@ -112,9 +117,10 @@ impl Listener for TcpListener {
 }
 
 /// Connects to a tcp endpoint.
-pub(crate) struct TcpDialer {
+pub(crate) struct TcpDialer<R = SystemResolver> {
     address: TcpAddress,
     kernel: KernelOptions,
+    resolver: R,
     /// Which of the target's addresses to begin with: the last that was good, or the one after the last that was not.
     next: AtomicUsize,
 }
@@ -124,7 +130,20 @@ impl TcpDialer {
         Self {
             address,
             kernel,
+            resolver: SystemResolver,
             next: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl<R: Resolver> TcpDialer<R> {
+    async fn resolve(&self, address: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
+        let found = resolve(&self.resolver, address, self.kernel.ipv6).await;
+        match found.map_err(DialError::Unresolved)? {
+            none if none.is_empty() => Err(DialError::Unresolved(
+                io::ErrorKind::AddrNotAvailable.into(),
+            )),
+            found => Ok(found),
         }
     }
 
@@ -149,18 +168,17 @@ impl TcpDialer {
     }
 }
 
-impl Dialer for TcpDialer {
+impl<R: Resolver> Dialer for TcpDialer<R> {
     type Stream = TcpStream;
 
     /// Tries the target's addresses in turn. An address that does not answer takes all the time that a try has; the
     /// next try begins with the one after.
-    async fn dial(&self) -> io::Result<(TcpStream, Option<String>)> {
-        let ipv6 = self.kernel.ipv6;
+    async fn dial(&self) -> Result<(TcpStream, Option<String>), DialError> {
         let sources = match &self.address.source {
-            Some(source) => Some(resolve(source, ipv6).await?),
+            Some(source) => Some(self.resolve(source).await?),
             None => None,
         };
-        let targets = resolve(&self.address.target, ipv6).await?;
+        let targets = self.resolve(&self.address.target).await?;
         let first = self.next.load(Ordering::Relaxed);
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for step in 0..targets.len() {
@@ -179,7 +197,7 @@ impl Dialer for TcpDialer {
                 Err(error) => last = error,
             }
         }
-        Err(last)
+        Err(last.into())
     }
 }
 

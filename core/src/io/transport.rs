@@ -13,6 +13,11 @@ use crate::endpoint::Endpoint;
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Ready when reading may make progress, so that an idle connection need not own a buffer.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The network address of this side, if the transport has such.
+    fn local_address(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A listening endpoint. Dropping it stops listening.
@@ -44,5 +49,22 @@ pub(crate) trait Dialer: Send + Sync + 'static {
     type Stream: Stream;
 
     /// One try to connect, with the other side's address. Names are resolved again at each.
-    fn dial(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<String>)>> + Send;
+    fn dial(
+        &self,
+    ) -> impl Future<Output = Result<(Self::Stream, Option<String>), DialError>> + Send;
+}
+
+/// Why a try to connect failed.
+#[derive(Debug)]
+pub(crate) enum DialError {
+    /// A name stands for no address.
+    Unresolved(io::Error),
+    /// No address could be connected to; this is what the last one led to.
+    Io(io::Error),
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }

@@ -32,7 +32,8 @@ impl SocketOptions {
 
     /// How long to wait before the second try to connect; each further wait may be twice as long.
     ///
-    /// Each wait is drawn at random from zero to its length, so that many clients do not come back at once.
+    /// Each wait is drawn at random from zero to its length, so that many clients do not come back at once. The first is
+    /// the shortest again after a connection that was established for a second.
     /// - Default: 100 ms
     /// - Range: 1 ms and up; shorter counts as 1 ms
     /// - Applies to: connected endpoints over tcp and ipc

@@ -8,12 +8,14 @@ mod metadata;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod queues;
+mod reconnect;
 mod routing;
 
 pub(crate) use admission::IpcFilters;
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
+pub use reconnect::ReconnectPolicy;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -47,6 +49,7 @@ pub struct SocketOptions {
     pub(crate) linger: Linger,
     pub(crate) reconnect_interval: Duration,
     pub(crate) reconnect_interval_max: Duration,
+    pub(crate) reconnect_policy: reconnect::Policies,
     pub(crate) connect_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Option<Duration>,
@@ -96,6 +99,7 @@ impl Default for SocketOptions {
             linger: Linger::For(Duration::from_secs(1)),
             reconnect_interval: Duration::from_millis(100),
             reconnect_interval_max: Duration::from_secs(30),
+            reconnect_policy: reconnect::Policies::new(),
             connect_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(30),
             heartbeat_interval: Some(Duration::from_secs(30)),

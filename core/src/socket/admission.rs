@@ -13,7 +13,7 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::core::{Core, Peers};
 use crate::io::inproc;
@@ -43,9 +43,6 @@ pub(crate) struct Seat {
     kept: bool,
 }
 
-/// Numbers of connections, unique within the process.
-static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
-
 impl Core {
     pub(crate) const fn admission(&self, direction: Direction) -> Admission {
         let refuses = self.traits.addressed && !self.options.router_handover;
@@ -56,9 +53,10 @@ impl Core {
         }
     }
 
-    /// Takes a place for a peer that wants this routing id.
+    /// Takes a place for the peer at the end of this connection, which wants this routing id.
     pub(crate) fn admit(
         self: &Arc<Self>,
+        id: PeerId,
         wanted: Option<&RoutingId>,
     ) -> Result<Seat, HandshakeFailure> {
         let mut peers = self.peers.lock();
@@ -66,7 +64,6 @@ impl Core {
             return Err(HandshakeFailure::PairOccupied);
         }
         let (routing_id, displaced) = self.admit_routing_id(&mut peers, wanted)?;
-        let id = PeerId(NEXT_PEER.fetch_add(1, Ordering::Relaxed));
         peers.by_routing_id.insert(routing_id.clone(), id);
         drop(peers);
         Ok(Seat {
@@ -155,6 +152,11 @@ impl Peers {
 }
 
 impl Seat {
+    /// The number of the connection.
+    pub(crate) const fn id(&self) -> PeerId {
+        self.id
+    }
+
     /// The place is the peer's from now on: its number, its name, and whom it displaces.
     pub(crate) fn keep(mut self) -> (PeerId, RoutingId, Option<Arc<Link>>) {
         self.kept = true;

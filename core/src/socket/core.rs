@@ -13,7 +13,7 @@ use super::counters::{Counters, SocketStats};
 use super::endpoints::Endpoints;
 use super::live::Live;
 use super::lockstep::{self, Requests};
-use crate::endpoint::Endpoint;
+use crate::connection::Connection;
 use crate::error::NoRuntime;
 use crate::io::inproc;
 use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
@@ -79,9 +79,7 @@ pub(crate) struct Peers {
 /// A connection that is about to be a peer.
 pub(crate) struct Newcomer {
     pub(crate) facts: PeerFacts,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) remote_address: Option<String>,
-    pub(crate) direction: Direction,
+    pub(crate) connection: Connection,
     /// The pipe of its endpoint; none if it is to have one of its own, or the queue of the socket.
     pub(crate) outbound: Option<Arc<Pipe>>,
     /// The pipe from its socket, over inproc.
@@ -177,18 +175,20 @@ impl Core {
         // Before `peers`: a seat that is given back needs that lock.
         let seat = match newcomer.seat.take() {
             Some(seat) => seat,
-            None => self.admit(newcomer.facts.routing_id.as_ref())?,
+            None => self.admit(newcomer.connection.id, newcomer.facts.routing_id.as_ref())?,
         };
         let mut peers = self.peers.lock();
         if self.traits.single_peer && newcomer.outbound.is_none() {
-            let connected = newcomer.direction == Direction::Connected;
-            if connected && !self.endpoints.lock().keeps(&newcomer.endpoint) {
+            let connection = &newcomer.connection;
+            let connected = connection.direction == Direction::Connected;
+            if connected && !self.endpoints.lock().keeps(&connection.endpoint) {
                 // Disconnected meanwhile: the queue is for others.
                 return Err(HandshakeFailure::Io(io::ErrorKind::ConnectionAborted));
             }
             newcomer.outbound = Some(self.queue(&mut peers.queue));
         }
         let (id, routing_id, displaced) = seat.keep();
+        let connection = newcomer.connection;
         let room = Arc::new(Bell::default());
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
@@ -208,9 +208,10 @@ impl Core {
                 id,
                 routing_id,
                 facts: newcomer.facts,
-                endpoint: newcomer.endpoint,
-                remote_address: newcomer.remote_address,
-                direction: newcomer.direction,
+                endpoint: connection.endpoint,
+                local_address: connection.local_address,
+                remote_address: connection.remote_address,
+                direction: connection.direction,
                 outbound,
                 outbound_is_own,
                 room,
@@ -307,6 +308,14 @@ impl Core {
                 inproc::parted(&other, &theirs, reason);
             }
         }
+    }
+
+    /// Reports a connection that is not established.
+    pub(crate) fn refuse(&self, connection: &Connection, reason: HandshakeFailure) {
+        self.events.emit(SocketEvent::HandshakeFailed {
+            connection: connection.clone(),
+            reason,
+        });
     }
 
     /// Counts a message that is dropped, and tells monitors.

@@ -116,6 +116,15 @@ impl Endpoints {
 impl Core {
     pub(crate) async fn bind(self: &Arc<Self>, endpoint: Endpoint) -> Result<Endpoint, BindError> {
         endpoint.check_bindable()?;
+        let bound = self.bind_at(endpoint.clone()).await;
+        if let Some(error) = bound.as_ref().err().and_then(BindError::io_kind) {
+            self.events
+                .emit(SocketEvent::BindFailed { endpoint, error });
+        }
+        bound
+    }
+
+    async fn bind_at(self: &Arc<Self>, endpoint: Endpoint) -> Result<Endpoint, BindError> {
         if self.endpoints.lock().closed {
             return Err(BindError::Closed);
         }
@@ -125,6 +134,9 @@ impl Core {
                 if !inproc::bind(self, name) {
                     return Err(BindError::InUse { endpoint });
                 }
+                self.events.emit(SocketEvent::Listening {
+                    endpoint: endpoint.clone(),
+                });
                 Ok(self.bound(endpoint.clone(), endpoint, None))
             }
             Address::Tcp(address) => {
@@ -185,6 +197,9 @@ impl Core {
             Err(_shutting_down) => return Err(BindError::Closed),
         };
         let resolved = listener.endpoint().clone();
+        self.events.emit(SocketEvent::Listening {
+            endpoint: resolved.clone(),
+        });
         let (stop, stopped) = oneshot::channel();
         let task = self
             .runtime
@@ -199,9 +214,6 @@ impl Core {
         resolved: Endpoint,
         task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     ) -> Endpoint {
-        self.events.emit(SocketEvent::Listening {
-            endpoint: resolved.clone(),
-        });
         let endpoint = resolved.clone();
         self.endpoints.lock().bound.push(Bound {
             given,
@@ -250,7 +262,7 @@ impl Core {
         Ok(())
     }
 
-    fn dial(self: &Arc<Self>, endpoint: Endpoint, dialer: impl Dialer) {
+    pub(crate) fn dial(self: &Arc<Self>, endpoint: Endpoint, dialer: impl Dialer) {
         let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound());
         self.settle_queue(None);
         let connecter = Connecter {
@@ -357,6 +369,9 @@ impl Bound {
             // It fails only if the runtime is gone, and the listener with it.
             let _gone = task.await;
         }
+        core.events.emit(SocketEvent::Closed {
+            endpoint: self.resolved,
+        });
     }
 }
 

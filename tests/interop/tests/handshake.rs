@@ -1,8 +1,9 @@
 //! What is agreed before the first message: socket types and metadata.
 
 use privateer_core::{
-    DealerSocket, HandshakeError, HandshakeFailure, Monitor, PairSocket, PullSocket, PushSocket,
-    RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketType,
+    DealerSocket, FailureClass, HandshakeError, HandshakeFailure, Monitor, PairSocket, PullSocket,
+    PushSocket, ReconnectPolicy, RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions,
+    SocketType,
 };
 use privateer_interop::{Libzmq, Python, Pyzmq, connected, event, message, soon};
 
@@ -39,6 +40,26 @@ async fn a_binder_of_the_wrong_type_is_reported_and_tried_again() {
         )* };
     }
     illegal_pairs!(refused);
+}
+
+/// Q12: libzmq closes in silence, and a socket of ours that is to stop then says so.
+#[tokio::test]
+async fn a_binder_of_the_wrong_type_can_be_given_up() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let theirs = Pyzmq::new(&python, SocketType::Pub);
+    let stop = ReconnectPolicy::Stop;
+    let options = SocketOptions::new().reconnect_policy(FailureClass::Handshake, stop);
+    let push = PushSocket::with_options(options).unwrap();
+    let mut monitor = push.monitor();
+    push.connect(&*theirs.bind("tcp://127.0.0.1:*").await)
+        .unwrap();
+    let given_up = event(&mut monitor, |event| match event {
+        SocketEvent::GivenUp { failure, .. } => Some(failure),
+        _ => None,
+    });
+    assert_eq!(given_up.await.class(), FailureClass::Handshake);
 }
 
 /// W06

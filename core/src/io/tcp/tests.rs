@@ -24,8 +24,9 @@ async fn joined(options: SocketOptions) -> [TcpStream; 2] {
     let kernel = options.kernel;
     let listener = bind("tcp://127.0.0.1:*", kernel).await.unwrap();
     let dialer = dialer(&listener.endpoint().to_string(), kernel);
-    let both = async { tokio::try_join!(listener.accept(), dialer.dial()) };
-    let ((accepted, _), (connected, _)) = timeout(SOON, both).await.unwrap().unwrap();
+    let both = async { tokio::join!(listener.accept(), dialer.dial()) };
+    let (accepted, connected) = timeout(SOON, both).await.unwrap();
+    let ((accepted, _), (connected, _)) = (accepted.unwrap(), connected.unwrap());
     [accepted, connected]
 }
 
@@ -177,7 +178,9 @@ async fn bind_does_not_pass_over_an_address_in_use() {
 #[tokio::test]
 async fn an_address_that_does_not_answer_is_passed_over_next_time() {
     let kernel = SocketOptions::new().ipv6().kernel;
-    let addresses = resolve(&address("tcp://lo:*").target, true).await.unwrap();
+    let addresses = resolve(&SystemResolver, &address("tcp://lo:*").target, true)
+        .await
+        .unwrap();
     let [first, second] = addresses[..] else {
         return skip(&format!("two addresses of one name: lo has {addresses:?}"));
     };
@@ -215,5 +218,140 @@ async fn a_source_of_the_other_kind_is_refused() {
     let target = listener.endpoint().to_string().replace("tcp://", "");
     let dialer = dialer(&format!("tcp://[::1]:*;{target}"), kernel);
     let error = timeout(SOON, dialer.dial()).await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    assert!(
+        matches!(&error, DialError::Io(error) if error.kind() == io::ErrorKind::AddrNotAvailable),
+        "{error:?}"
+    );
+}
+
+/// Q14: a client can be connected to its own port while its server is away. The kernel lets it; we do not.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_to_oneself_is_none() {
+    let kernel = SocketOptions::new().kernel;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap();
+    drop(free);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(port).unwrap();
+    let alone = timeout(SOON, socket.connect(port)).await.unwrap().unwrap();
+    assert_eq!(alone.local_addr().unwrap(), alone.peer_addr().unwrap());
+    // The next has the port without waiting for the kernel to forget this one.
+    SockRef::from(&alone)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(alone);
+
+    let dialer = dialer(&format!("tcp://{port};{port}"), kernel);
+    let error = timeout(SOON, dialer.dial()).await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused),
+        "{error:?}"
+    );
+}
+
+/// A resolver that gives these answers in turn, the last for ever.
+struct Answers(std::sync::Mutex<Vec<Vec<SocketAddr>>>);
+
+impl Resolver for Answers {
+    async fn lookup(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        assert_eq!((name, port), ("broker.example", 5555));
+        let mut answers = self.0.lock().unwrap();
+        let answer = answers.last().cloned().unwrap();
+        if answers.len() > 1 {
+            answers.pop();
+        }
+        if answer.is_empty() {
+            return Err(io::Error::other("no such host"));
+        }
+        Ok(answer)
+    }
+}
+
+fn names(mut answers: Vec<Vec<SocketAddr>>) -> TcpDialer<Answers> {
+    answers.reverse();
+    TcpDialer {
+        address: address("tcp://broker.example:5555"),
+        kernel: SocketOptions::new().kernel,
+        resolver: Answers(std::sync::Mutex::new(answers)),
+        next: AtomicUsize::new(0),
+    }
+}
+
+async fn socket_address() -> (tokio::net::TcpListener, SocketAddr) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Q13: all addresses of a name are tried before the try counts as failed, and a name without any is told apart.
+#[tokio::test]
+async fn every_address_of_a_name_is_tried() {
+    let (gone, refused) = socket_address().await;
+    drop(gone);
+    let (_listener, good) = socket_address().await;
+    let dialer = names(vec![vec![refused, good], vec![], vec![refused]]);
+    let (_stream, remote) = timeout(SOON, dialer.dial()).await.unwrap().unwrap();
+    assert_eq!(remote.unwrap(), good.to_string());
+    let unresolved = timeout(SOON, dialer.dial()).await.unwrap().unwrap_err();
+    assert!(
+        matches!(unresolved, DialError::Unresolved(_)),
+        "{unresolved:?}"
+    );
+    let failed = timeout(SOON, dialer.dial()).await.unwrap().unwrap_err();
+    assert!(
+        matches!(&failed, DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused),
+        "{failed:?}"
+    );
+}
+
+/// Q13: a name is resolved again at each try: a broker that has moved is found.
+#[tokio::test]
+async fn a_name_that_changes_its_address_is_followed() {
+    use crate::{DisconnectReason, FailureClass, Linger, PullSocket, SocketEvent, SocketType};
+
+    let (first, second) = (PullSocket::new().unwrap(), PullSocket::new().unwrap());
+    let mut addresses = Vec::new();
+    for socket in [&first, &second] {
+        let endpoint = socket.bind("tcp://127.0.0.1:*").await.unwrap();
+        addresses.push(vec![address(&endpoint.to_string()).target]);
+    }
+    let address_of = |target: &HostPort| match &target.host {
+        crate::endpoint::Host::Ip(ip) => SocketAddr::new(*ip, target.port),
+        other => panic!("{other:?}"),
+    };
+    let answers = addresses.iter().map(|all| vec![address_of(&all[0])]);
+    let mut answers: Vec<_> = answers.collect();
+    // The name is gone for a while.
+    answers.insert(1, vec![]);
+
+    let options = SocketOptions::new().reconnect_interval_max(Duration::from_millis(1));
+    let core = crate::socket::core::Core::new(SocketType::Push, options).unwrap();
+    let mut monitor = core.events.subscribe();
+    core.dial("tcp://broker.example:5555".parse().unwrap(), names(answers));
+    core.outbox.try_send(&"to the first".into()).unwrap();
+    assert_eq!(first.recv().await.unwrap()[0], "to the first");
+    let _unsent = first.close_with(Linger::Discard).await;
+    let mut failures = Vec::new();
+    loop {
+        match timeout(SOON, monitor.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+        {
+            SocketEvent::Retrying { failure, .. } => failures.push(failure),
+            SocketEvent::Connected { peer } if !failures.is_empty() => {
+                let remote = peer.remote_address().unwrap();
+                assert_eq!(remote, address_of(&addresses[1][0]).to_string());
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(failures[0], DisconnectReason::ClosedByPeer.into());
+    assert_eq!(failures[1].class(), FailureClass::Unresolved);
+    core.outbox.try_send(&"to the second".into()).unwrap();
+    assert_eq!(second.recv().await.unwrap()[0], "to the second");
 }
