@@ -4,14 +4,15 @@
 
 use privateer::core::{
     ConnectError, DealerSocket, Endpoint, Frame, HandshakeError, HandshakeFailure, Linger, Message,
-    PairSocket, Peer, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SocketType,
+    PairSocket, Peer, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
+    SocketType, SubSocket, XpubSocket, XsubSocket,
 };
 
 mod support;
 use support::sockets::{Socket, Transport, Watch, message, soon};
 
 /// Who speaks first, who hears it, and whether the second answers.
-const LEGAL: [(SocketType, SocketType, bool); 9] = [
+const LEGAL: [(SocketType, SocketType, bool); 13] = [
     (SocketType::Pair, SocketType::Pair, true),
     (SocketType::Push, SocketType::Pull, false),
     (SocketType::Dealer, SocketType::Dealer, true),
@@ -21,9 +22,13 @@ const LEGAL: [(SocketType, SocketType, bool); 9] = [
     (SocketType::Dealer, SocketType::Rep, true),
     (SocketType::Req, SocketType::Router, true),
     (SocketType::Req, SocketType::Rep, true),
+    (SocketType::Pub, SocketType::Sub, false),
+    (SocketType::Pub, SocketType::Xsub, false),
+    (SocketType::Xpub, SocketType::Sub, false),
+    (SocketType::Xpub, SocketType::Xsub, false),
 ];
 
-const TYPES: [SocketType; 7] = [
+const TYPES: [SocketType; 11] = [
     SocketType::Pair,
     SocketType::Push,
     SocketType::Pull,
@@ -31,6 +36,10 @@ const TYPES: [SocketType; 7] = [
     SocketType::Router,
     SocketType::Req,
     SocketType::Rep,
+    SocketType::Pub,
+    SocketType::Sub,
+    SocketType::Xpub,
+    SocketType::Xsub,
 ];
 
 /// Who is there first.
@@ -65,6 +74,7 @@ async fn exchange_between_all(transport: Transport, order: Order) {
             let (a, b) = (Any::new(first), Any::new(second));
             let (binder, connector) = if first_binds { (&a, &b) } else { (&b, &a) };
             meet(binder, connector, transport, order).await;
+            soon(async { tokio::join!(a.begin(), b.begin()) }).await;
             for message in messages() {
                 exchange((&a, first), (&b, second), answers, message).await;
             }
@@ -219,6 +229,10 @@ enum Any {
     Router(RouterSocket),
     Req(ReqSocket),
     Rep(RepSocket),
+    Pub(PubSocket),
+    Sub(SubSocket),
+    Xpub(XpubSocket),
+    Xsub(XsubSocket),
 }
 
 macro_rules! each {
@@ -231,6 +245,10 @@ macro_rules! each {
             Any::Router($socket) => $body,
             Any::Req($socket) => $body,
             Any::Rep($socket) => $body,
+            Any::Pub($socket) => $body,
+            Any::Sub($socket) => $body,
+            Any::Xpub($socket) => $body,
+            Any::Xsub($socket) => $body,
         }
     };
 }
@@ -245,6 +263,10 @@ impl Any {
             SocketType::Router => Self::Router(Socket::usual()),
             SocketType::Req => Self::Req(Socket::usual()),
             SocketType::Rep => Self::Rep(Socket::usual()),
+            SocketType::Pub => Self::Pub(Socket::usual()),
+            SocketType::Sub => Self::Sub(Socket::usual()),
+            SocketType::Xpub => Self::Xpub(Socket::usual()),
+            SocketType::Xsub => Self::Xsub(Socket::usual()),
             other => panic!("{other} is not tested here"),
         }
     }
@@ -258,6 +280,10 @@ impl Any {
             Self::Router(_) => SocketType::Router,
             Self::Req(_) => SocketType::Req,
             Self::Rep(_) => SocketType::Rep,
+            Self::Pub(_) => SocketType::Pub,
+            Self::Sub(_) => SocketType::Sub,
+            Self::Xpub(_) => SocketType::Xpub,
+            Self::Xsub(_) => SocketType::Xsub,
         }
     }
 
@@ -277,6 +303,20 @@ impl Any {
         each!(self, socket => socket.end(Linger::Forever).await)
     }
 
+    /// Subscribes, or waits until somebody has.
+    async fn begin(&self) {
+        match self {
+            Self::Sub(socket) => socket.subscribe("").unwrap(),
+            Self::Xsub(socket) => socket.subscribe("").unwrap(),
+            Self::Pub(socket) => socket.wait_for("", 1).await,
+            Self::Xpub(socket) => {
+                socket.wait_for("", 1).await;
+                assert_eq!(socket.recv().await.unwrap(), message(["\x01"]));
+            }
+            _ => {}
+        }
+    }
+
     /// To `peer`, which a ROUTER needs; to its first one if there is none.
     async fn send(&self, peer: Option<Peer>, message: Message) {
         match self {
@@ -289,7 +329,9 @@ impl Any {
             }
             Self::Req(socket) => socket.send(message).await.unwrap(),
             Self::Rep(socket) => socket.send(message).await.unwrap(),
-            Self::Pull(_) => panic!("PULL does not send"),
+            Self::Pub(socket) => socket.send(message).await.unwrap(),
+            Self::Xpub(socket) => socket.send(message).await.unwrap(),
+            Self::Pull(_) | Self::Sub(_) | Self::Xsub(_) => panic!("it does not send"),
         }
     }
 
@@ -304,7 +346,9 @@ impl Any {
             }
             Self::Req(socket) => (None, socket.recv().await.unwrap()),
             Self::Rep(socket) => (None, socket.recv().await.unwrap()),
-            Self::Push(_) => panic!("PUSH does not receive"),
+            Self::Sub(socket) => (None, socket.recv().await.unwrap()),
+            Self::Xsub(socket) => (None, socket.recv().await.unwrap()),
+            Self::Push(_) | Self::Pub(_) | Self::Xpub(_) => panic!("it does not receive"),
         }
     }
 }

@@ -24,3 +24,5 @@ mod places;
 mod refusals;
 #[path = "wire/strangers.rs"]
 mod strangers;
+#[path = "wire/subscriptions.rs"]
+mod subscriptions;

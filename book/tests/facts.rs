@@ -8,7 +8,7 @@ use std::path::Path;
 use privateer_book::root;
 
 /// Where the code has a value and how it writes it; where a page has it and what it says.
-const NAMED: [[&str; 4]; 15] = [
+const NAMED: [[&str; 4]; 18] = [
     [
         "core/src/io/listener.rs",
         "HANDSHAKES_MAX: usize = 1024;",
@@ -19,7 +19,25 @@ const NAMED: [[&str; 4]; 15] = [
         "core/src/zmtp/traffic.rs",
         "COMMAND_MAX: usize = 128 * 1024;",
         "core/README.md",
-        "a command | 128 KiB |",
+        "is a message | 128 KiB |",
+    ],
+    [
+        "core/src/socket/subscriber.rs",
+        "TOPIC_MAX: usize = 64 * 1024;",
+        "core/README.md",
+        "subscribes to | 64 KiB |",
+    ],
+    [
+        "core/src/options/pubsub.rs",
+        "NonZeroUsize::new(100_000)",
+        "core/README.md",
+        "| 100,000 and 16 MiB, by option |",
+    ],
+    [
+        "core/src/options/pubsub.rs",
+        "NonZeroUsize::new(16 * 1024 * 1024)",
+        "core/README.md",
+        "| 100,000 and 16 MiB, by option |",
     ],
     [
         "core/src/zmtp/traffic.rs",

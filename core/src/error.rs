@@ -129,6 +129,9 @@ pub enum SendErrorKind {
     /// A REP socket has received no request that is not answered.
     #[error("there is no request to reply to: receive one first")]
     NoRequest,
+    /// A subscription to a topic of more than 64 KiB.
+    #[error("a topic has at most 65536 bytes")]
+    TopicTooLong,
     /// The socket is closed.
     #[error("the socket is closed")]
     Closed,

@@ -116,7 +116,7 @@ async fn watch(core: Weak<Core>) {
     }
 }
 
-const COUNTERS: [Row; 19] = [
+const COUNTERS: [Row; 21] = [
     row(
         "privateer_messages_sent_total",
         "Messages accepted for sending",
@@ -147,8 +147,14 @@ const COUNTERS: [Row; 19] = [
     dropped("full", |stats| stats.dropped_full),
     dropped("connection_lost", |stats| stats.dropped_connection_lost),
     dropped("linger_over", |stats| stats.dropped_linger_over),
+    dropped("no_receiver", |stats| stats.dropped_no_receiver),
     dropped("no_delimiter", |stats| stats.dropped_no_delimiter),
     dropped("unexpected_reply", |stats| stats.dropped_unexpected_reply),
+    row(
+        "privateer_messages_unmatched_total",
+        "Messages that were published when nobody had asked for them",
+        |stats| stats.unmatched,
+    ),
     row(
         "privateer_connections_total",
         "Connections that were established",

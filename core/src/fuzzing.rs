@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 
+use crate::routing::subscriptions::model::{Both, Operation};
 use crate::zmtp::handshake::{Handshake, Local, Remote};
+use crate::zmtp::traffic::Subscriptions;
 use crate::zmtp::traffic::driver::Driver;
 use crate::{HandshakeError, Message, PeerMisbehaved, SocketType};
 
@@ -45,6 +47,7 @@ pub fn handshake<'a>(socket_type: u8, chunks: impl IntoIterator<Item = &'a [u8]>
 pub struct Received {
     messages: Vec<Message>,
     commands: Vec<Vec<u8>>,
+    subscriptions: Vec<Vec<u8>>,
     fault: Option<PeerMisbehaved>,
 }
 
@@ -55,8 +58,31 @@ pub fn traffic<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     room: usize,
 ) -> Received {
+    receive((max_frame, Subscriptions::Ignored), chunks, room)
+}
+
+/// As [`traffic`], of a publisher, which looks for subscriptions at the beginning of messages, or anywhere.
+pub fn publisher<'a>(
+    anywhere: bool,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    room: usize,
+) -> Received {
+    let subscriptions = if anywhere {
+        Subscriptions::Anywhere
+    } else {
+        Subscriptions::AtTheBeginning
+    };
+    receive((None, subscriptions), chunks, room)
+}
+
+fn receive<'a>(
+    (max_frame, subscriptions): (Option<u64>, Subscriptions),
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    room: usize,
+) -> Received {
     let mut chunks = chunks.into_iter();
-    let mut driver = Driver::new(chunks.next().unwrap_or_default(), max_frame);
+    let early = chunks.next().unwrap_or_default();
+    let mut driver = Driver::publisher(early, max_frame, subscriptions);
     for chunk in chunks {
         driver.take(room);
         driver.traffic.release();
@@ -66,7 +92,29 @@ pub fn traffic<'a>(
     Received {
         messages: driver.messages,
         commands: driver.commands,
+        subscriptions: driver.subscriptions,
         fault: driver.fault,
+    }
+}
+
+/// Does what the octets say with the tree of subscriptions, and with a naive model, which have to agree.
+///
+/// An octet chooses what is done and by whom, the next one how many octets the topic has that follows.
+pub fn subscriptions(mut script: &[u8]) {
+    let mut both = Both::default();
+    while let [what, len, rest @ ..] = script {
+        let (topic, rest) = rest.split_at(rest.len().min(usize::from(len % 32)));
+        script = rest;
+        // Of two letters, so that topics meet; now and then as they are.
+        let mask = if len & 0x80 == 0 { 1 } else { 0xFF };
+        let topic = topic.iter().map(|octet| octet & mask).collect();
+        let subscriber = u32::from(what >> 4);
+        both.apply(match what % 8 {
+            0..=2 => Operation::Insert(topic, subscriber),
+            3..=4 => Operation::Remove(topic, subscriber),
+            5..=6 => Operation::Match(topic),
+            _ => Operation::RemoveAll(subscriber),
+        });
     }
 }
 

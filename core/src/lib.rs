@@ -6,6 +6,7 @@ mod arbitrary;
 mod connection;
 mod context;
 mod decode;
+mod encoded;
 mod endpoint;
 mod error;
 #[cfg(feature = "metrics")]
@@ -50,7 +51,9 @@ pub use monitor::{
     SocketEvent, TimedEvent,
 };
 pub use network::Network;
-pub use options::{InvalidProperty, Linger, ReconnectPolicy, SocketOptions, TcpKeepalive};
+pub use options::{
+    InvalidProperty, Linger, Manual, ReconnectPolicy, SocketOptions, TcpKeepalive, Verbosity,
+};
 pub use peer::{Direction, Peer, PeerId};
 pub use proxy::{
     ControlSocket, Proxy, ProxyEnd, ProxyHandle, ProxyReport, ProxySide, ProxyStats, TapSocket,
@@ -58,8 +61,9 @@ pub use proxy::{
 };
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
-    Addressee, DealerSocket, PairSocket, PeerEvent, PullSocket, PushSocket, RepSocket, ReqSocket,
-    RequestError, RouterSocket, SocketStats,
+    Addressee, DealerSocket, PairSocket, PeerEvent, PubSocket, PullSocket, PushSocket, RepSocket,
+    ReqSocket, RequestError, RouterSocket, SocketStats, SubSocket, Subscribed, SubscriptionRequest,
+    TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};

@@ -99,6 +99,14 @@ impl Message {
         }
     }
 
+    /// The message that is left without so many frames at the beginning, if one is.
+    pub(crate) fn without_first(self, frames: usize) -> Option<Self> {
+        if frames == 0 {
+            return Some(self);
+        }
+        Self::from_frames(self.into_frames().into_iter().skip(frames).collect())
+    }
+
     /// All frames.
     #[must_use]
     pub fn into_frames(self) -> Vec<Frame> {

@@ -116,7 +116,8 @@ pub enum SocketEvent {
         /// Messages that waited for it; they are counted as dropped.
         unsent: u64,
     },
-    /// Messages that were received or given are dropped.
+    /// Messages that were received or given are dropped. Of those that a PUB, XPUB or XSUB drops because a peer's pipe is
+    /// full, the first is told at once, and the others together when the peer has room again or is gone.
     Dropped {
         /// The peer that they came from or were for, if there is one.
         peer: Option<Peer>,
@@ -210,6 +211,8 @@ pub enum DropReason {
     LingerOver,
     /// A request without the empty delimiter frame, on a REP socket.
     NoDelimiter,
+    /// A message to a socket that receives none, as a PUB does not; or whose owner has closed it.
+    NoReceiver,
     /// A reply that answers no request that is waited for, on a REQ socket.
     UnexpectedReply,
 }

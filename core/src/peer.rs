@@ -13,6 +13,8 @@ use crate::endpoint::{Address, Endpoint};
 use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::socket::core::Core;
+use crate::socket::counters::Counter;
+use crate::socket::subscriber::Publisher;
 use crate::socket_type::SocketType;
 
 /// The number of a connection, unique within the process; a peer that reconnects gets a new one.
@@ -113,6 +115,12 @@ impl Peer {
     pub fn queued(&self) -> usize {
         self.0.queued()
     }
+
+    /// Messages that a PUB, XPUB or XSUB of this side did not send to this peer because its pipe was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.get()
+    }
 }
 
 impl fmt::Debug for Peer {
@@ -144,6 +152,8 @@ impl std::hash::Hash for Peer {
 #[derive(Clone, Debug)]
 pub(crate) struct PeerFacts {
     pub(crate) socket_type: SocketType,
+    /// The minor version of ZMTP 3 that it speaks; with 0 it answers no PING and knows no SUBSCRIBE.
+    pub(crate) minor: u8,
     pub(crate) routing_id: Option<RoutingId>,
     pub(crate) properties: Vec<(String, Bytes)>,
 }
@@ -169,6 +179,10 @@ pub(crate) struct Link {
     pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// What a publisher is told by a socket that subscribes; none for others.
+    pub(crate) publisher: Option<Box<Publisher>>,
+    /// Messages that were not sent to this peer because its pipe was full.
+    pub(crate) dropped: Counter,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// The same connection as the other socket of the process sees it, over inproc.

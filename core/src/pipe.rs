@@ -18,6 +18,7 @@ use std::task::Waker;
 
 use bytes::BytesMut;
 
+use crate::encoded::Encoded;
 use crate::frame::Frame;
 use crate::message::Message;
 use crate::segment::{Content, RawMessage, Segment, SegmentPool};
@@ -36,6 +37,14 @@ pub(crate) struct Limits {
     pub(crate) messages: Option<NonZeroUsize>,
     /// Bytes of encoded frames; one message may pass it.
     pub(crate) bytes: Option<NonZeroUsize>,
+}
+
+impl Limits {
+    /// No limit.
+    pub(crate) const NONE: Self = Self {
+        messages: None,
+        bytes: None,
+    };
 }
 
 /// Why a message did not enter a pipe.
@@ -173,6 +182,43 @@ impl Pipe {
         Ok(())
     }
 
+    /// As [`publish`](Self::publish); tells whether there is room for another.
+    pub(crate) fn publish_alone(&self, message: &Message) -> Result<bool, Refused> {
+        let (waker, has_room) = {
+            let mut state = self.state.lock();
+            state.check_room()?;
+            state.encode(&self.pool, &[], message.frames());
+            (state.reader.wake(), state.room() > 0)
+        };
+        wake(waker);
+        Ok(has_room)
+    }
+
+    /// As [`publish`](Self::publish), of a message that is encoded already; tells whether there is room for another.
+    pub(crate) fn publish_encoded(&self, message: &Encoded) -> Result<bool, Refused> {
+        let (waker, has_room) = {
+            let mut state = self.state.lock();
+            state.check_room()?;
+            state.append_encoded(&self.pool, message);
+            (state.reader.wake(), state.room() > 0)
+        };
+        wake(waker);
+        Ok(has_room)
+    }
+
+    /// As [`publish`](Self::publish), whatever the marks say; a finished pipe discards the message.
+    pub(crate) fn publish_anyway(&self, message: &Message) {
+        let waker = {
+            let mut state = self.state.lock();
+            if state.finished {
+                return;
+            }
+            state.encode(&self.pool, &[], message.frames());
+            state.reader.wake()
+        };
+        wake(waker);
+    }
+
     /// As [`publish`](Self::publish), but only into a pipe that holds nothing; tells whether it did.
     pub(crate) fn publish_if_idle(&self, message: &Message) -> Result<bool, Refused> {
         let waker = {
@@ -208,15 +254,15 @@ impl Pipe {
     }
 
     /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks, which the
-    /// caller has asked for with [`room`](Self::room). A finished pipe discards them.
-    pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) {
+    /// caller has asked for with [`room`](Self::room). A finished pipe discards them; returns how many messages those were.
+    pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) -> usize {
+        let messages: usize = segments.iter().map(|segment| segment.messages).sum();
         let waker = {
             let mut state = self.state.lock();
             if state.finished {
                 segments.clear();
-                return;
+                return messages;
             }
-            let messages: usize = segments.iter().map(|segment| segment.messages).sum();
             let bytes: usize = segments.iter().map(Segment::len).sum();
             state.count_in(messages, bytes);
             state.tail_open = false;
@@ -224,6 +270,7 @@ impl Pipe {
             state.reader.wake()
         };
         wake(waker);
+        0
     }
 
     /// Puts back what was taken and not used up, before everything else: it begins and ends with a message.
@@ -248,6 +295,19 @@ impl Pipe {
             state.writer.wait(waker);
         }
         room
+    }
+
+    /// Whether the pipe holds as much as `limits` say; if so, `waker` is called at the low-water mark.
+    pub(crate) fn holds(&self, limits: Limits, waker: &Waker) -> bool {
+        let mut state = self.state.lock();
+        let reached =
+            |limit: Option<NonZeroUsize>, held: usize| limit.is_some_and(|l| held >= l.get());
+        let full =
+            reached(limits.messages, state.queued) || reached(limits.bytes, state.queued_bytes);
+        if full {
+            state.writer.wait(waker);
+        }
+        full
     }
 
     /// Whether a message would be taken now; if not, the writer's waker is called when one would.
@@ -436,6 +496,20 @@ impl State {
             tail.extend_from_slice(message.as_slice());
         }
         self.end_message(bytes);
+    }
+
+    fn append_encoded(&mut self, pool: &SegmentPool, message: &Encoded) {
+        if message.pieces.is_empty() {
+            if let Some(tail) = self.open_tail(pool) {
+                tail.extend_from_slice(&message.octets);
+            }
+        } else {
+            let pieces = message.pieces.iter().cloned();
+            let segments = pieces.map(|piece| Segment::shared(piece, 0, false));
+            self.segments.extend(segments);
+            self.tail_open = false;
+        }
+        self.end_message(message.len());
     }
 
     /// Counts the message that the last segment ends with.

@@ -14,6 +14,8 @@ pub(crate) struct Segment {
     pub(crate) messages: usize,
     /// Whether the last octet is the last one of a message.
     pub(crate) boundary: bool,
+    /// Whether it is a message that stands for a subscription, which goes past the marks.
+    pub(crate) is_event: bool,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,7 @@ impl Segment {
             content: Content::Packed(buffer),
             messages: 0,
             boundary: true,
+            is_event: false,
         }
     }
 
@@ -38,6 +41,17 @@ impl Segment {
             content: Content::Shared(octets),
             messages,
             boundary,
+            is_event: false,
+        }
+    }
+
+    /// One encoded message that stands for a subscription.
+    pub(crate) const fn event(octets: Bytes) -> Self {
+        Self {
+            content: Content::Shared(octets),
+            messages: 1,
+            boundary: true,
+            is_event: true,
         }
     }
 

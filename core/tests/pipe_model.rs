@@ -29,6 +29,8 @@ use segment::Segment;
 
 #[path = "../src/decode.rs"]
 mod decode;
+#[path = "../src/encoded.rs"]
+mod encoded;
 #[path = "../src/frame.rs"]
 mod frame;
 #[path = "../src/message.rs"]

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use privateer::core::{
     ConnectError, ConnectFailure, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame,
-    HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PullSocket, PushSocket,
-    RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
+    HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PubSocket, PullSocket,
+    PushSocket, RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
+    SubSocket, XpubSocket, XsubSocket,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -210,7 +211,10 @@ macro_rules! sockets {
     )*};
 }
 
-sockets! { PairSocket PushSocket PullSocket DealerSocket RouterSocket ReqSocket RepSocket }
+sockets! {
+    PairSocket PushSocket PullSocket DealerSocket RouterSocket ReqSocket RepSocket
+    PubSocket SubSocket XpubSocket XsubSocket
+}
 
 /// Binds one socket, connects the other, and waits until each has the other as a peer.
 pub(crate) async fn link(

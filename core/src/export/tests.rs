@@ -25,11 +25,13 @@ const STATS: SocketStats = SocketStats {
     dropped_connection_lost: 18,
     dropped_linger_over: 21,
     dropped_no_delimiter: 19,
+    dropped_no_receiver: 22,
     dropped_unexpected_reply: 20,
+    unmatched: 23,
 };
 
 /// The name, the reason and the number of each.
-const EXPECTED: [(&str, Option<&str>, u64); 21] = [
+const EXPECTED: [(&str, Option<&str>, u64); 23] = [
     ("privateer_messages_sent_total", None, 1),
     ("privateer_bytes_sent_total", None, 2),
     ("privateer_messages_received_total", None, 3),
@@ -58,6 +60,8 @@ const EXPECTED: [(&str, Option<&str>, u64); 21] = [
     ),
     ("privateer_messages_dropped_total", Some("linger_over"), 21),
     ("privateer_messages_dropped_total", Some("no_delimiter"), 19),
+    ("privateer_messages_dropped_total", Some("no_receiver"), 22),
+    ("privateer_messages_unmatched_total", None, 23),
     (
         "privateer_messages_dropped_total",
         Some("unexpected_reply"),

@@ -16,14 +16,15 @@ use super::flight::Flight;
 use super::heartbeat::Heartbeat;
 use super::seldom::Seldom;
 use super::session::{Reader, Session, Writer};
+use super::topics::Topics;
 use super::transport::Stream;
 use crate::connection::Connection;
+use crate::encoded::put_message;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Link, PeerFacts};
 use crate::pipe::Pipe;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
-use crate::zmtp::frame::put_header;
 use crate::zmtp::handshake::{Handshake, Local, Remote};
 use crate::zmtp::traffic::Traffic;
 
@@ -40,7 +41,6 @@ pub(crate) struct Origin<'a> {
 pub(crate) struct Established<S> {
     stream: S,
     early: BytesMut,
-    minor: u8,
     pub(crate) link: Arc<Link>,
     /// What is told of the connection is told in it.
     span: Span,
@@ -82,6 +82,7 @@ async fn attach<S: Stream>(
         let newcomer = Newcomer {
             facts: PeerFacts {
                 socket_type: remote.socket_type,
+                minor: remote.minor,
                 routing_id: remote.routing_id,
                 properties: remote.properties,
             },
@@ -92,13 +93,12 @@ async fn attach<S: Stream>(
         };
         let link = core.attach(newcomer)?;
         span.record("peer", link.id.0);
-        Ok((link, early, remote.minor))
+        Ok((link, early))
     });
     match attached {
-        Ok((link, early, minor)) => Ok(Established {
+        Ok((link, early)) => Ok(Established {
             stream,
             early,
-            minor,
             link,
             span: span.clone(),
         }),
@@ -184,21 +184,29 @@ async fn serve<S: Stream>(
     let Established {
         stream,
         early,
-        minor,
         link,
         span: _,
     } = established;
     let mut flight = Flight::default();
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
-    let interval = core.options.heartbeat_interval.filter(|_| minor > 0);
-    let traffic = Traffic::new(
+    let interval = core
+        .options
+        .heartbeat_interval
+        .filter(|_| link.facts.minor > 0);
+    let mut traffic = Traffic::new(
         early,
         core.options.max_message_size.map(std::num::NonZeroU64::get),
     );
+    traffic.set_subscriptions(core.subscriptions_in_messages());
     let mut session = Session {
         stream,
-        reader: Reader::new(traffic, Arc::clone(&link.inbound)),
+        reader: Reader::new(
+            traffic,
+            Arc::clone(&link.inbound),
+            core.most_received(),
+            Arc::clone(&core.counters),
+        ),
         writer: Writer::new(
             Arc::clone(&link.outbound),
             &mut flight,
@@ -208,7 +216,7 @@ async fn serve<S: Stream>(
         heartbeat: Heartbeat::new(interval, core.options.heartbeat_timeout, now),
         time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
         timer: None,
-        counters: Arc::clone(&core.counters),
+        topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
     };
     let reason = {
         let mut running = pin!(session.run());
@@ -240,11 +248,8 @@ pub(crate) async fn aborted(phase: &mut watch::Receiver<Phase>) {
 /// The encoded hello message, which precedes everything on a new connection.
 fn hello(core: &Core) -> BytesMut {
     let mut out = BytesMut::new();
-    if let Some(message) = &core.options.hello_message {
-        for (index, frame) in message.frames().iter().enumerate() {
-            put_header(&mut out, index + 1 < message.len(), frame.len());
-            out.extend_from_slice(frame);
-        }
+    if let Some(message) = core.hello() {
+        put_message(&mut out, message);
     }
     out
 }

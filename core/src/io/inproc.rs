@@ -13,6 +13,7 @@ use crate::error::ConnectError;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Direction, Link, PeerId};
 use crate::pipe::{Limits, Pipe};
+use crate::routing::fan_out::Ask;
 use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::socket::outbound::{Outbound, Slot};
@@ -315,6 +316,8 @@ fn join(meeting: Meeting) {
     let _first = theirs
         .partner
         .set((Arc::downgrade(&connector), Arc::downgrade(&ours)));
+    subscribe(&connector, &ours);
+    subscribe(&binder, &theirs);
     let forgotten = !connector.endpoints.lock().has_connected(endpoint);
     let closed = binder.endpoints.lock().closed;
     end_if_asked(&connector, &ours, forgotten);
@@ -329,10 +332,47 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
-    if let Some(hello) = &from.options.hello_message {
+    if let Some(hello) = from.hello() {
         pipe.publish_first(hello);
     }
     pipe
+}
+
+/// Tells a new peer what this socket wants, if it is one that subscribes.
+fn subscribe(core: &Core, link: &Arc<Link>) {
+    if !core.traits.subscribes {
+        return;
+    }
+    core.subscriber.add(link);
+    if !core.peers.lock().by_id.contains_key(&link.id) {
+        // It has ended meanwhile.
+        core.subscriber.remove(link);
+    }
+}
+
+/// Ends all that this side of a connection has subscribed to at the other, before the pipe is finished in which an XPUB's
+/// owner receives that.
+pub(crate) fn withdraw(link: &Link) {
+    if let Some((core, theirs)) = link.partner.get()
+        && let (Some(core), Some(theirs)) = (core.upgrade(), theirs.upgrade())
+        && core.traits.publishes
+    {
+        core.forget_subscriptions(&theirs);
+    }
+}
+
+/// Tells the other side of a connection what this one wants; an XPUB's owner receives it as from any peer.
+pub(crate) fn ask(link: &Link, ask: Ask, topic: &[u8]) {
+    let Some((core, theirs)) = link.partner.get() else {
+        return;
+    };
+    let (Some(core), Some(theirs)) = (core.upgrade(), theirs.upgrade()) else {
+        return;
+    };
+    // A socket of this process has no limits that it could pass.
+    if let Ok(Some(event)) = core.asked(&theirs, ask, topic) {
+        theirs.inbound.publish_anyway(&event);
+    }
 }
 
 /// Whoever asked for the end of a connection, or closed, before it knew the partner, could not end it.

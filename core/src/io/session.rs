@@ -3,7 +3,8 @@
 //! ```text
 //! outbound pipe ──take──► flight ──vectored write──► stream ──read──► traffic ──append──► inbound pipe
 //!                          ▲ commands, at message boundaries              │ commands
-//!                          └───────────────────── PONG ◄──────────────────┘
+//!                          ├───────────────────── PONG ◄──────────────────┤
+//!               own subscriptions                               the peer's subscriptions
 //! ```
 //!
 //! The two directions are state machines of their own; neither waits for the other. One task polls both.
@@ -22,13 +23,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::flight::{Flight, SLICES};
 use super::heartbeat::{Due, Heartbeat};
+use super::topics::Topics;
 use super::transport::Stream;
-use crate::monitor::DisconnectReason;
-use crate::pipe::{Pipe, Taken};
+use crate::monitor::{DisconnectReason, DropReason};
+use crate::pipe::{Limits, Pipe, Taken};
 use crate::segment::{Segment, SegmentPool};
 use crate::socket::counters::Counters;
 use crate::zmtp::command::{self, Command};
-use crate::zmtp::traffic::{PeerMisbehaved, Traffic};
+use crate::zmtp::traffic::{Aside, Traffic};
 
 /// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
 const CONTROL_MAX: usize = 64 * 1024;
@@ -47,13 +49,16 @@ pub(crate) struct Session<'a, S> {
     pub(crate) time_to_live: Duration,
     /// Made when there is something to wait for.
     pub(crate) timer: Option<Pin<Box<Sleep>>>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) topics: Topics,
 }
 
 /// From the stream to the inbound pipe.
 pub(crate) struct Reader {
     traffic: Traffic,
     inbound: Arc<Pipe>,
+    /// What may wait in the pipe at most, beyond which not even subscriptions are read.
+    most: Limits,
+    counters: Arc<Counters>,
     /// Scratch for segments between the two.
     segments: VecDeque<Segment>,
 }
@@ -77,10 +82,17 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Reader {
-    pub(crate) fn new(traffic: Traffic, inbound: Arc<Pipe>) -> Self {
+    pub(crate) fn new(
+        traffic: Traffic,
+        inbound: Arc<Pipe>,
+        most: Limits,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             traffic,
             inbound,
+            most,
+            counters,
             segments: VecDeque::new(),
         }
     }
@@ -91,13 +103,27 @@ impl Reader {
     fn publish(&mut self, waker: &Waker) -> bool {
         while self.traffic.has_messages() {
             let room = self.inbound.room(waker);
-            if room == 0 {
+            self.traffic.take(room, &mut self.segments);
+            if self.segments.is_empty() {
                 return false;
             }
-            self.traffic.take(room, &mut self.segments);
-            self.inbound.append(&mut self.segments);
+            self.append();
         }
         true
+    }
+
+    /// Whether so many subscriptions wait for the socket's owner that no more are to come.
+    fn is_over(&self, waker: &Waker) -> bool {
+        let has_limit = self.most.messages.is_some() || self.most.bytes.is_some();
+        has_limit && self.inbound.holds(self.most, waker)
+    }
+
+    fn append(&mut self) {
+        let discarded = self.inbound.append(&mut self.segments);
+        if discarded > 0 {
+            self.counters
+                .dropped(DropReason::NoReceiver, discarded as u64);
+        }
     }
 }
 
@@ -107,7 +133,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         if self.traffic.has_messages() {
             self.traffic.take(usize::MAX, &mut self.segments);
-            self.inbound.append(&mut self.segments);
+            self.append();
         }
     }
 }
@@ -189,7 +215,7 @@ impl<S: Stream> Session<'_, S> {
         let mut left = TURN;
         loop {
             let full = !self.reader.publish(cx.waker());
-            if full && self.reader.traffic.is_full() {
+            if (full && self.reader.traffic.is_full()) || self.reader.is_over(cx.waker()) {
                 self.heartbeat.suspend();
                 return Poll::Pending;
             }
@@ -247,14 +273,20 @@ impl<S: Stream> Session<'_, S> {
     /// Looks at what is read and not walked yet, and serves the commands in it.
     fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
-        let counters = &self.counters;
+        let topics = &self.topics;
         let heartbeat = &mut self.heartbeat;
-        let walked = self.reader.traffic.walk(&mut |body| {
-            let time_to_live = handle_command(body, control, counters)?;
-            if !time_to_live.is_zero() {
-                heartbeat.allow(time_to_live, Instant::now());
-            }
-            Ok(())
+        let walked = self.reader.traffic.walk(&mut |aside| match aside {
+            Aside::Subscription(body) => topics.heard_in_message(body),
+            Aside::Command(body) => match Command::parse(body) {
+                Ok(Command::Ping { ttl, context }) => {
+                    control.extend_from_slice(&command::pong(context));
+                    if !ttl.is_zero() {
+                        heartbeat.allow(ttl, Instant::now());
+                    }
+                    Ok(None)
+                }
+                command => topics.heard(command),
+            },
         });
         walked.map_err(DisconnectReason::Misbehaved)
     }
@@ -272,7 +304,12 @@ impl<S: Stream> Session<'_, S> {
             return Poll::Pending;
         }
         loop {
-            if self.writer.is_idle() && !self.writer.refill(cx) {
+            let is_done = self.writer.is_idle() && !self.writer.refill(cx);
+            if !self.writer.shut_down {
+                // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
+                self.topics.collect(&mut self.writer.control, cx.waker());
+            }
+            if is_done && self.writer.is_idle() {
                 return Poll::Pending;
             }
             if self.writer.is_idle() {
@@ -385,26 +422,6 @@ impl Drop for Writer<'_> {
     fn drop(&mut self) {
         self.outbound.credit(self.credit);
     }
-}
-
-/// Serves one command of the peer (RFC 37, Commands); returns how long the peer may be silent from now on, or zero.
-fn handle_command(
-    body: &[u8],
-    control: &mut BytesMut,
-    counters: &Counters,
-) -> Result<Duration, PeerMisbehaved> {
-    match Command::parse(body) {
-        Ok(Command::Ping { ttl, context }) => {
-            control.extend_from_slice(&command::pong(context));
-            return Ok(ttl);
-        }
-        Ok(Command::Pong { .. }) => {}
-        // Only publishers have a use for subscriptions, and nothing else is sent after the handshake.
-        Ok(_) => counters.commands_ignored.add(1),
-        Err(fault) if fault.is_fatal() => return Err(PeerMisbehaved::ShortPing),
-        Err(_) => counters.commands_ignored.add(1),
-    }
-    Ok(Duration::ZERO)
 }
 
 #[cfg(test)]

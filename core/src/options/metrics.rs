@@ -15,7 +15,8 @@ impl SocketOptions {
     /// | `privateer_messages_sent_total`, `privateer_bytes_sent_total` | counters | messages accepted for sending |
     /// | `privateer_messages_received_total`, `privateer_bytes_received_total` | counters | messages that arrived |
     /// | `privateer_messages_queued` | gauge | messages that wait to be sent |
-    /// | `privateer_messages_dropped_total` | counter by `reason`: `unroutable`, `full`, `connection_lost`, `linger_over`, `no_delimiter`, `unexpected_reply` | messages that were dropped |
+    /// | `privateer_messages_dropped_total` | counter by `reason`: `unroutable`, `full`, `connection_lost`, `linger_over`, `no_receiver`, `no_delimiter`, `unexpected_reply` | messages that were dropped |
+    /// | `privateer_messages_unmatched_total` | counter | messages that were published when nobody had asked for them |
     /// | `privateer_peers` | gauge | established connections |
     /// | `privateer_connections_total` | counter | connections that were established |
     /// | `privateer_reconnects_total` | counter | waits of connecting endpoints before the next try |

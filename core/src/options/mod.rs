@@ -7,6 +7,7 @@ mod kernel;
 mod metadata;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod pubsub;
 mod queues;
 mod reconnect;
 mod routing;
@@ -15,6 +16,8 @@ pub(crate) use admission::IpcFilters;
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
+pub(crate) use pubsub::PubSubOptions;
+pub use pubsub::{Manual, Verbosity};
 pub use reconnect::ReconnectPolicy;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -47,6 +50,7 @@ pub struct SocketOptions {
     pub(crate) send: Limits,
     pub(crate) recv: Limits,
     pub(crate) linger: Linger,
+    pub(crate) has_linger: bool,
     pub(crate) reconnect_interval: Duration,
     pub(crate) reconnect_interval_max: Duration,
     pub(crate) reconnect_policy: reconnect::Policies,
@@ -63,6 +67,7 @@ pub struct SocketOptions {
     pub(crate) backlog: u32,
     pub(crate) kernel: KernelOptions,
     pub(crate) ipc_filters: IpcFilters,
+    pub(crate) pubsub: PubSubOptions,
     pub(crate) router_mandatory: bool,
     pub(crate) router_handover: bool,
     pub(crate) req_lockstep: bool,
@@ -97,6 +102,7 @@ impl Default for SocketOptions {
             send: limits,
             recv: limits,
             linger: Linger::For(Duration::from_secs(1)),
+            has_linger: false,
             reconnect_interval: Duration::from_millis(100),
             reconnect_interval_max: Duration::from_secs(30),
             reconnect_policy: reconnect::Policies::new(),
@@ -113,6 +119,7 @@ impl Default for SocketOptions {
             backlog: 100,
             kernel: KernelOptions::default(),
             ipc_filters: IpcFilters::default(),
+            pubsub: PubSubOptions::default(),
             router_mandatory: true,
             router_handover: false,
             req_lockstep: false,

@@ -87,12 +87,13 @@ impl SocketOptions {
     /// How long unsent messages survive `close`, `disconnect`, and the drop of the socket.
     /// - Default: one second; libzmq's is for ever, which makes programs hang that have nobody to send to
     /// - Range: `Discard` to `Forever`
-    /// - Applies to: all sockets
+    /// - Applies to: all sockets; SUB and XSUB discard at once unless this is set
     /// - Takes effect: when the socket is made; its `set_linger` changes it at once
     /// - libzmq: `ZMQ_LINGER`
     #[must_use]
     pub const fn linger(mut self, linger: Linger) -> Self {
         self.linger = linger;
+        self.has_linger = true;
         self
     }
 }

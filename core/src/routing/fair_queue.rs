@@ -7,8 +7,8 @@ use std::task::{Wake, Waker};
 
 use tokio::sync::Notify;
 
-use super::Coop;
 use super::source::{Offered, Source};
+use super::{Coop, PER_UNIT};
 use crate::message::Message;
 use crate::parcel::Parcel;
 use crate::peer::Link;
@@ -277,6 +277,43 @@ impl Inbox {
                 Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
             }
         }
+    }
+
+    /// As [`next`](Self::next), of messages that `wanted` makes something of; the others are gone.
+    ///
+    /// It gives way to other tasks after so many that are not wanted.
+    pub(crate) async fn next_wanted<T>(
+        &self,
+        wanted: impl Fn(&Arc<Link>, Message) -> Option<T>,
+    ) -> Result<T, Closed> {
+        let mut examined = 0;
+        let mut accept = |link: &Arc<Link>, delivery| {
+            let Delivery::Message(message) = delivery else {
+                return None;
+            };
+            if let Some(found) = wanted(link, message) {
+                return Some(Some(found));
+            }
+            examined += 1;
+            (examined % PER_UNIT == 0).then_some(None)
+        };
+        loop {
+            if let Some(found) = self.next(&mut accept).await? {
+                return Ok(found);
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// As [`next_wanted`](Self::next_wanted); none if nothing of that is there.
+    pub(crate) fn try_next_wanted<T>(
+        &self,
+        wanted: impl Fn(&Arc<Link>, Message) -> Option<T>,
+    ) -> Option<T> {
+        self.try_next(&mut |link, delivery| match delivery {
+            Delivery::Message(message) => wanted(link, message),
+            Delivery::Up | Delivery::Down => None,
+        })
     }
 
     /// Wakes everybody who waits; what is there can still be received.

@@ -9,10 +9,17 @@
 //! | ROUTER | REQ, DEALER, ROUTER | fair-queued | by routing id | error with the message |
 //! | REQ | REP, ROUTER | from the peer asked | round-robin, the request is kept | wait |
 //! | REP | REQ, DEALER | fair-queued | back to who asked | drop, counted |
+//! | PUB | SUB, XSUB | none | to all that asked for it | drop for that peer, counted |
+//! | XPUB | SUB, XSUB | fair-queued, also subscriptions | to all that asked for it | drop for that peer, counted |
+//! | SUB | PUB, XPUB | fair-queued, what was asked for | none | |
+//! | XSUB | PUB, XPUB | fair-queued | to all | drop for that peer, counted |
 
 pub(crate) mod fair_queue;
+pub(crate) mod fan_out;
+pub(crate) mod interest;
 pub(crate) mod round_robin;
 pub(crate) mod source;
+pub(crate) mod subscriptions;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,6 +36,16 @@ pub(crate) struct Traits {
     pub(crate) addressed: bool,
     /// Whether there can be one peer only.
     pub(crate) single_peer: bool,
+    /// Whether there is anybody who receives.
+    pub(crate) receives: bool,
+    /// Whether messages go to more than one peer.
+    pub(crate) fans_out: bool,
+    /// Whether peers subscribe.
+    pub(crate) publishes: bool,
+    /// Whether the owner is told of that.
+    pub(crate) tells_subscriptions: bool,
+    /// Whether it subscribes to what its peers publish; then it lingers only if it is told to.
+    pub(crate) subscribes: bool,
 }
 
 /// The table.
@@ -38,9 +55,20 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         queues_early: false,
         addressed: false,
         single_peer: false,
+        receives: true,
+        fans_out: false,
+        publishes: false,
+        tells_subscriptions: false,
+        subscribes: false,
     };
     match socket_type {
-        SocketType::Push | SocketType::Dealer => Traits {
+        SocketType::Push => Traits {
+            round_robin: true,
+            queues_early: true,
+            receives: false,
+            ..none
+        },
+        SocketType::Dealer => Traits {
             round_robin: true,
             queues_early: true,
             ..none
@@ -55,12 +83,33 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
             addressed: true,
             ..none
         },
-        _ => none,
+        SocketType::Pub => Traits {
+            receives: false,
+            fans_out: true,
+            publishes: true,
+            ..none
+        },
+        SocketType::Xpub => Traits {
+            fans_out: true,
+            publishes: true,
+            tells_subscriptions: true,
+            ..none
+        },
+        SocketType::Sub => Traits {
+            subscribes: true,
+            ..none
+        },
+        SocketType::Xsub => Traits {
+            fans_out: true,
+            subscribes: true,
+            ..none
+        },
+        SocketType::Req | SocketType::Pull => none,
     }
 }
 
 /// Operations for which one unit of Tokio's cooperative budget is spent.
-const PER_UNIT: u32 = 32;
+pub(crate) const PER_UNIT: u32 = 32;
 
 /// Lets a loop that never has to wait give way to other tasks from time to time.
 #[derive(Debug, Default)]

@@ -9,18 +9,21 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::admission::Seat;
-use super::counters::{Counters, SocketStats};
+use super::counters::{Counter, Counters, SocketStats};
 use super::endpoints::Endpoints;
 use super::live::Live;
 use super::lockstep::{self, Requests};
+use super::subscriber::Subscriber;
 use crate::connection::Connection;
 use crate::error::NoRuntime;
 use crate::io::inproc;
+use crate::message::Message;
 use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
 use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
+use crate::routing::fan_out::FanOut;
 use crate::routing::round_robin::RoundRobin;
 use crate::routing::{Traits, traits};
 use crate::routing_id::RoutingId;
@@ -40,6 +43,10 @@ pub(crate) struct Core {
     pub(crate) pool: Arc<SegmentPool>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) outbox: RoundRobin,
+    /// Where messages go that go to several peers; unused by sockets that have none.
+    pub(crate) fan_out: FanOut,
+    /// What was subscribed to; unused by sockets that do not subscribe.
+    pub(crate) subscriber: Subscriber,
     pub(crate) peers: Mutex<Peers>,
     /// Tells that a place among the peers is free.
     pub(crate) vacant: Notify,
@@ -97,6 +104,7 @@ impl Core {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_absent| NoRuntime)?,
         };
+        let traits = traits(socket_type);
         let counters = Arc::<Counters>::default();
         #[cfg(feature = "metrics")]
         let name = options.metrics.as_ref();
@@ -104,11 +112,13 @@ impl Core {
             #[cfg(feature = "metrics")]
             exporter: name.map(|name| crate::export::Exporter::new(name, socket_type)),
             socket_type,
-            traits: traits(socket_type),
+            traits,
             runtime,
             pool: Arc::default(),
             inbox: Arc::default(),
             outbox: RoundRobin::default(),
+            fan_out: FanOut::default(),
+            subscriber: Subscriber::default(),
             peers: Mutex::default(),
             vacant: Notify::new(),
             endpoints: Mutex::default(),
@@ -117,7 +127,7 @@ impl Core {
             counters,
             requests: Requests::new(fastrand::u32(..)),
             next_generated: AtomicU32::new(fastrand::u32(..)),
-            live: Live::new(&options),
+            live: Live::new(&options, traits),
             options,
         });
         #[cfg(feature = "metrics")]
@@ -129,9 +139,17 @@ impl Core {
     pub(crate) fn facts(&self) -> PeerFacts {
         PeerFacts {
             socket_type: self.socket_type,
+            minor: 1,
             routing_id: self.options.routing_id.clone(),
             properties: self.options.properties.clone(),
         }
+    }
+
+    /// The first message on each new connection.
+    pub(crate) fn hello(&self) -> Option<&Message> {
+        let welcome = self.options.pubsub.welcome_message.as_ref();
+        let welcome = welcome.filter(|_| self.traits.publishes);
+        welcome.or(self.options.hello_message.as_ref())
     }
 
     pub(crate) fn new_pipe(&self, limits: Limits) -> Arc<Pipe> {
@@ -150,11 +168,21 @@ impl Core {
         if self.traits.round_robin && link.outbound_is_own {
             self.outbox.add(Arc::clone(&link.outbound));
         }
+        if self.traits.fans_out {
+            self.fan_out.add(&link);
+        }
+        if self.traits.subscribes && !link.is_inproc() {
+            self.subscriber.add(&link);
+        }
         self.counters.connected.add(1);
         self.events.emit(SocketEvent::Connected {
             peer: Peer(Arc::clone(&link)),
         });
-        self.inbox.arrive(Arc::clone(&link));
+        if self.traits.receives {
+            self.inbox.arrive(Arc::clone(&link));
+        } else {
+            link.inbound.finish();
+        }
         if self.socket_type == SocketType::Req {
             link.outbound.set_writer(lockstep::waker(self));
             self.requests.peer_up(self, &link);
@@ -194,10 +222,12 @@ impl Core {
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.live.send());
             let outbound = newcomer.outbound.unwrap_or_else(own);
-            let bell = if self.traits.round_robin {
-                &self.outbox.bell
-            } else {
-                &room
+            let bell = match self.traits {
+                Traits {
+                    round_robin: true, ..
+                } => &self.outbox.bell,
+                Traits { fans_out: true, .. } => &self.fan_out.bell,
+                _ => &room,
             };
             outbound.set_writer(bell.waker());
             let received = || self.new_pipe(self.live.recv());
@@ -218,6 +248,8 @@ impl Core {
                 inbound,
                 credit_every: AtomicUsize::new(every),
                 announced: AtomicBool::new(false),
+                publisher: self.traits.subscribes.then(Box::default),
+                dropped: Counter::default(),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
             }
@@ -240,6 +272,12 @@ impl Core {
                 return;
             }
             peers.release(link.id, &link.routing_id);
+        }
+        if self.traits.fans_out {
+            self.forget_subscriptions(link);
+        }
+        if self.traits.subscribes {
+            self.subscriber.remove(link);
         }
         link.inbound.finish();
         self.inbox.depart(Arc::clone(link));
@@ -301,6 +339,7 @@ impl Core {
     pub(crate) fn end(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         link.ending.request(reason);
         if let Some((other, theirs)) = link.partner.get() {
+            inproc::withdraw(link);
             self.detach(link, reason);
             inproc::parted(self, link, reason);
             if let (Some(other), Some(theirs)) = (other.upgrade(), theirs.upgrade()) {
@@ -330,8 +369,13 @@ impl Core {
         reason: DropReason,
         messages: u64,
     ) {
+        self.counters.dropped(reason, messages);
+        self.tell_dropped(peer, reason, messages);
+    }
+
+    /// Tells monitors of messages that are dropped and counted.
+    pub(crate) fn tell_dropped(&self, peer: Option<&Arc<Link>>, reason: DropReason, messages: u64) {
         if messages > 0 {
-            self.counters.dropped(reason, messages);
             self.events.emit(SocketEvent::Dropped {
                 peer: peer.map(|link| Peer(Arc::clone(link))),
                 reason,

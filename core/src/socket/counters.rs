@@ -10,7 +10,7 @@ use crate::monitor::{DropReason, HandshakeFailure};
 pub struct SocketStats {
     /// Messages accepted for sending. They are with the operating system (over inproc: with the peer), or count as
     /// `queued`, or were dropped for want of a connection or of time. A REQ's request counts each time that it goes to a
-    /// peer.
+    /// peer, and what is published for each peer that it goes to.
     pub sent: u64,
     /// Bytes of these, with framing.
     pub sent_bytes: u64,
@@ -54,8 +54,12 @@ pub struct SocketStats {
     pub dropped_linger_over: u64,
     /// Requests dropped for want of a delimiter.
     pub dropped_no_delimiter: u64,
+    /// Messages dropped because this socket receives none, or was closed.
+    pub dropped_no_receiver: u64,
     /// Replies dropped because nobody waits for them.
     pub dropped_unexpected_reply: u64,
+    /// Messages that were published when nobody had asked for them.
+    pub unmatched: u64,
 }
 
 /// A number that only grows.
@@ -85,7 +89,9 @@ pub(crate) struct Counters {
     pub(crate) connection_lost: Counter,
     pub(crate) linger_over: Counter,
     pub(crate) no_delimiter: Counter,
+    pub(crate) no_receiver: Counter,
     pub(crate) unexpected_reply: Counter,
+    pub(crate) unmatched: Counter,
     /// What the pipes of connections that ended had counted.
     pub(crate) past_sent: Counter,
     pub(crate) past_sent_bytes: Counter,
@@ -149,7 +155,9 @@ impl Counters {
             dropped_connection_lost: self.connection_lost.get(),
             dropped_linger_over: self.linger_over.get(),
             dropped_no_delimiter: self.no_delimiter.get(),
+            dropped_no_receiver: self.no_receiver.get(),
             dropped_unexpected_reply: self.unexpected_reply.get(),
+            unmatched: self.unmatched.get(),
             ..SocketStats::default()
         }
     }
@@ -161,6 +169,7 @@ impl Counters {
             DropReason::ConnectionLost => &self.connection_lost,
             DropReason::LingerOver => &self.linger_over,
             DropReason::NoDelimiter => &self.no_delimiter,
+            DropReason::NoReceiver => &self.no_receiver,
             DropReason::UnexpectedReply => &self.unexpected_reply,
         };
         counter.add(messages);

@@ -231,7 +231,10 @@ impl Core {
                 return Err(ConnectError::Closed);
             }
             // As in libzmq: to connect these twice changes nothing.
-            let once = matches!(self.socket_type, SocketType::Dealer | SocketType::Req);
+            let once = matches!(
+                self.socket_type,
+                SocketType::Dealer | SocketType::Req | SocketType::Sub | SocketType::Pub
+            );
             if once && endpoints.has_connected(&endpoint) {
                 return Ok(());
             }
@@ -337,6 +340,9 @@ impl Core {
                 .filter(|link| link.outbound_is_own)
                 .map(|link| Arc::clone(&link.outbound)),
         );
+        for link in links.iter().filter(|link| link.is_inproc()) {
+            inproc::withdraw(link);
+        }
         for pipe in &pipes {
             pipe.finish();
         }

@@ -9,6 +9,7 @@ use crate::io::inproc::sum;
 use crate::options::{Linger, SocketOptions};
 use crate::peer::{Link, credit_every};
 use crate::pipe::Limits;
+use crate::routing::Traits;
 use crate::sync::Mutex;
 
 /// The options that can be changed while a socket works, as they are now.
@@ -23,11 +24,16 @@ struct Values {
 }
 
 impl Live {
-    pub(crate) const fn new(options: &SocketOptions) -> Self {
+    pub(crate) const fn new(options: &SocketOptions, traits: Traits) -> Self {
+        let linger = if traits.subscribes && !options.has_linger {
+            Linger::Discard
+        } else {
+            options.linger
+        };
         Self(Mutex::new(Values {
             send: options.send,
             recv: options.recv,
-            linger: options.linger,
+            linger,
         }))
     }
 

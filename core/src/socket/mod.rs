@@ -1,6 +1,7 @@
 //! The socket types. What a type cannot do, it has no method for.
 
 pub(crate) mod admission;
+mod asked;
 mod close;
 pub(crate) mod core;
 pub(crate) mod counters;
@@ -11,19 +12,29 @@ pub(crate) mod lockstep;
 pub(crate) mod outbound;
 mod pair;
 mod pipeline;
+mod pubsub;
 mod queue;
 mod readiness;
 mod rep;
 mod req;
 pub(crate) mod router;
+pub(crate) mod subscriber;
+mod subscription_request;
+mod xpub;
+mod xsub;
 
 pub use counters::SocketStats;
 pub use dealer::DealerSocket;
 pub use pair::PairSocket;
 pub use pipeline::{PullSocket, PushSocket};
+pub use pubsub::{PubSocket, SubSocket};
 pub use rep::RepSocket;
 pub use req::{ReqSocket, RequestError};
 pub use router::{Addressee, RouterSocket};
+pub use subscriber::{Subscribed, TopicTooLong};
+pub use subscription_request::SubscriptionRequest;
+pub use xpub::{XpubEvent, XpubSocket};
+pub use xsub::XsubSocket;
 
 use std::sync::Arc;
 
@@ -341,7 +352,121 @@ macro_rules! recv_events {
     };
 }
 
-pub(crate) use {every_socket, fair_queued_recv, recv_events, round_robin_send};
+/// What the types do that publish.
+macro_rules! publish {
+    ($name:ident) => {
+        impl $name {
+            /// Publishes a message to all peers that are subscribed to its beginning.
+            ///
+            /// It waits for no peer, unless [`no_drop`](crate::SocketOptions::no_drop) is set: then for all that the
+            /// message is for. Otherwise it is dropped for those whose pipe is full, which is counted
+            /// ([`SocketStats::dropped_full`](crate::SocketStats::dropped_full), [`Peer::dropped`](crate::Peer::dropped))
+            /// and told by a [`Dropped`](crate::SocketEvent::Dropped) event when it begins. When a message has made a
+            /// pipe full, the next call lets other tasks of the runtime go first, once.
+            ///
+            /// # Errors
+            /// [`SendError`](crate::SendError) with the message if the socket is closed; there is no other.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has sent nothing to anybody; the message is dropped with it.
+            pub async fn send(
+                &self,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), crate::SendError> {
+                let message = message.into();
+                let to = crate::routing::fan_out::To::Subscribers;
+                match self.core.fan_out.send(&self.core, to, &message).await {
+                    Ok(()) => Ok(()),
+                    Err(refused) => Err(crate::socket::send_error(refused, message)),
+                }
+            }
+
+            /// As [`send`](Self::send), without waiting for anything.
+            ///
+            /// # Errors
+            /// [`SendError`](crate::SendError) with the message if nothing is to be dropped and one that it is for has no
+            /// room ([`would_block`](crate::SendError::would_block)), so that nobody gets it, or if the socket is closed;
+            /// there is no other.
+            pub fn try_send(
+                &self,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), crate::SendError> {
+                let message = message.into();
+                let to = crate::routing::fan_out::To::Subscribers;
+                let sent = self.core.fan_out.try_send(&self.core, to, &message);
+                sent.map_err(|refused| crate::socket::send_error(refused, message))
+            }
+
+            /// Waits until at least so many peers would get a message that begins with `topic`.
+            ///
+            /// What is published after that is sent to all of them.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, nothing has changed.
+            pub async fn wait_for(&self, topic: impl AsRef<[u8]>, peers: usize) {
+                self.core.fan_out.wait_for(topic.as_ref(), peers).await;
+            }
+
+            /// How many different topics peers are subscribed to (libzmq: `ZMQ_TOPICS_COUNT`).
+            #[must_use]
+            pub fn topics_count(&self) -> usize {
+                self.core.fan_out.topics()
+            }
+        }
+    };
+}
+
+/// What the types do that subscribe.
+macro_rules! subscribe {
+    ($name:ident) => {
+        impl $name {
+            /// Asks all publishers, those of now and of later, for messages that begin with `topic`; an empty one asks
+            /// for all messages.
+            ///
+            /// It does not wait: a publisher that has not heard of it yet goes on without;
+            /// [`subscribed`](Self::subscribed) waits for that. Subscriptions are counted: a topic that is subscribed to
+            /// twice takes two calls of [`unsubscribe`](Self::unsubscribe) to end. No high-water mark drops them, and a
+            /// publisher that comes back hears of each topic again.
+            ///
+            /// # Errors
+            /// [`TopicTooLong`](crate::TopicTooLong) if it has more than 64 KiB; there is no other.
+            pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<(), crate::TopicTooLong> {
+                self.core.subscriber.subscribe(topic.as_ref())
+            }
+
+            /// Takes one subscription back; tells whether there was one.
+            pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> bool {
+                let is_verbose = self.core.options.pubsub.xsub_verbose_unsubscribe;
+                self.core.subscriber.unsubscribe(topic.as_ref(), is_verbose)
+            }
+
+            /// Waits until at least so many publishers have heard of all subscriptions that were made before, those
+            /// included that are not connected yet.
+            ///
+            /// Each is asked by a PING behind the subscriptions, and once more by a second one. A publisher of this crate
+            /// has put them in force when it answers, so that it sends whatever it publishes from now on. libzmq's has
+            /// them in its queue then, and looks there when it next publishes, unless it looked less than a millisecond
+            /// before. A publisher that speaks ZMTP 3.0 cannot be asked; it counts as soon as the subscriptions are
+            /// handed to the operating system, and is listed apart.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, nothing has changed.
+            pub async fn subscribed(&self, publishers: usize) -> crate::Subscribed {
+                self.core.subscriber.barrier(publishers).await
+            }
+
+            /// How many different topics this socket is subscribed to (libzmq: `ZMQ_TOPICS_COUNT`).
+            #[must_use]
+            pub fn topics_count(&self) -> usize {
+                self.core.subscriber.topics()
+            }
+        }
+    };
+}
+
+pub(crate) use {
+    every_socket, fair_queued_recv, publish, recv_events, round_robin_send, subscribe,
+};
 
 /// What a socket receives: messages, and in order with them that peers come and go.
 #[derive(Clone, Debug)]

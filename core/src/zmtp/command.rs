@@ -199,6 +199,16 @@ pub(crate) fn pong(context: &[u8]) -> Bytes {
     frame(PONG, &[truncated(context, CONTEXT_MAX)])
 }
 
+/// A SUBSCRIBE frame: messages that begin with `topic` are wanted.
+pub(crate) fn subscribe(topic: &[u8]) -> Bytes {
+    frame(SUBSCRIBE, &[topic])
+}
+
+/// A CANCEL frame: one SUBSCRIBE with `topic` is taken back.
+pub(crate) fn cancel(topic: &[u8]) -> Bytes {
+    frame(CANCEL, &[topic])
+}
+
 /// A command frame: header, name, data.
 fn frame(name: &[u8], data: &[&[u8]]) -> Bytes {
     let body_len = 1 + name.len() + data.iter().map(|part| part.len()).sum::<usize>();

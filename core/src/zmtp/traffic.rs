@@ -8,7 +8,8 @@
 //!
 //! The walk looks at headers only. Nothing is copied but the beginning of a large body and what a full read buffer ends
 //! with, and no more is reserved than for what has arrived: what a header claims counts for nothing. Which memory is read
-//! into ([`ReadBuffer`]) changes nothing that can be seen.
+//! into ([`ReadBuffer`]) changes nothing that can be seen. For a publisher the walk also looks at the first octet of
+//! frames that may be subscriptions.
 #![deny(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -17,11 +18,15 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes, BytesMut, buf::Limit};
+use bytes::{Bytes, BytesMut, buf::Limit};
 
 use super::frame::{Header, ReservedFlags};
 use crate::read_buffer::{LargeBody, READ_LARGEST, ReadBuffer};
 use crate::segment::{Content, Segment};
+use aside::Kind;
+pub(crate) use aside::{Aside, Subscriptions};
+
+mod aside;
 
 /// The longest command, in bytes: SUBSCRIBE with a topic of 64 KiB fits.
 pub(crate) const COMMAND_MAX: usize = 128 * 1024;
@@ -68,7 +73,7 @@ pub enum PeerMisbehaved {
         /// The limit.
         limit: usize,
     },
-    /// A command is larger than 128 KiB.
+    /// A command, or a subscription that is a message, is larger than 128 KiB.
     #[error("a command claims {size} bytes, the limit is {limit}", limit = COMMAND_MAX)]
     CommandTooLarge {
         /// What its header claims.
@@ -77,6 +82,18 @@ pub enum PeerMisbehaved {
     /// A PING has no time to live (RFC 37, Connection Heartbeating).
     #[error("a PING is shorter than its time to live")]
     ShortPing,
+    /// A subscriber has more topics than `max_topics`.
+    #[error("a peer subscribes to more than {limit} topics")]
+    TooManyTopics {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The topics of a subscriber are together larger than `max_topic_bytes`.
+    #[error("the topics of a peer are larger than {limit} bytes together")]
+    TopicsTooLarge {
+        /// The limit in force.
+        limit: usize,
+    },
     /// A reply on a REQ socket does not begin with the empty delimiter (RFC 28).
     #[error("a reply does not begin with an empty delimiter frame")]
     NoDelimiter,
@@ -107,6 +124,7 @@ pub(crate) struct Traffic {
     frames: usize,
     bytes: u64,
     max_frame: u64,
+    subscriptions: Subscriptions,
 }
 
 impl Traffic {
@@ -123,7 +141,13 @@ impl Traffic {
             frames: 0,
             bytes: 0,
             max_frame: max_frame.map_or(FRAME_MAX, |limit| limit.min(FRAME_MAX)),
+            subscriptions: Subscriptions::Ignored,
         }
+    }
+
+    /// Looks for subscriptions from now on.
+    pub(crate) const fn set_subscriptions(&mut self, subscriptions: Subscriptions) {
+        self.subscriptions = subscriptions;
     }
 
     /// Where the next octets from the network go, and how many at most.
@@ -156,10 +180,11 @@ impl Traffic {
         self.large.is_some() || self.held + self.buffer.octets.len() >= READ_LARGEST
     }
 
-    /// Looks at all headers that have arrived; `command` gets the body of each command, in order.
+    /// Looks at all headers that have arrived; `aside` gets what is not part of a message, in order, and may give an
+    /// encoded message to stand in its place.
     pub(crate) fn walk(
         &mut self,
-        command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
+        aside: &mut impl FnMut(Aside<'_>) -> Result<Option<Bytes>, PeerMisbehaved>,
     ) -> Result<(), PeerMisbehaved> {
         if !self.finish_large() {
             return Ok(());
@@ -167,11 +192,24 @@ impl Traffic {
         while let Some(header) =
             Header::parse(self.buffer.octets.get(self.walked..).unwrap_or_default())?
         {
-            if header.is_command() {
-                if !self.cut_command(header, command)? {
-                    return Ok(());
+            match self.kind(header) {
+                Kind::Message => {}
+                Kind::Subscription if self.frames > 0 => {
+                    let Some(body) = self.body_aside(header)? else {
+                        return Ok(());
+                    };
+                    // The message itself shows it.
+                    let _shown = aside(Aside::Subscription(
+                        self.buffer.octets.get(body).unwrap_or_default(),
+                    ))?;
                 }
-                continue;
+                Kind::Subscription | Kind::Command => {
+                    if !self.cut_aside(header, aside)? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Kind::Unknown => return Ok(()),
             }
             self.check_limits(header)?;
             let Ok(body) = usize::try_from(header.body) else {
@@ -194,7 +232,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Moves at most `room` whole messages, as segments, into `into`.
+    /// Moves at most `room` whole messages, as segments, into `into`; those that stand for subscriptions need no room.
     pub(crate) fn take(&mut self, room: usize, into: &mut VecDeque<Segment>) {
         let begin = into.len();
         let room = self.take_ready(room, into);
@@ -218,9 +256,16 @@ impl Traffic {
     /// Moves messages that end before the read buffer, and returns how much room is left.
     fn take_ready(&mut self, mut room: usize, into: &mut VecDeque<Segment>) -> usize {
         while let Some(last) = self.ready.iter().position(|segment| segment.boundary) {
-            let Some(segment) = self.ready.get_mut(last).filter(|_| room > 0) else {
+            let Some(segment) = self.ready.get_mut(last) else {
                 return 0;
             };
+            if segment.is_event {
+                into.extend(self.ready.drain(..=last));
+                continue;
+            }
+            if room == 0 {
+                return 0;
+            }
             if segment.messages > room {
                 let front = split_off_front(segment, room);
                 into.extend(self.ready.drain(..last).chain(front));
@@ -264,32 +309,6 @@ impl Traffic {
             self.frames = 0;
             self.bytes = 0;
         }
-    }
-
-    /// Handles the command at the walk's position and removes it; tells whether it was whole.
-    fn cut_command(
-        &mut self,
-        header: Header,
-        command: &mut impl FnMut(&[u8]) -> Result<(), PeerMisbehaved>,
-    ) -> Result<bool, PeerMisbehaved> {
-        let len = usize::try_from(header.body)
-            .ok()
-            .filter(|len| *len <= COMMAND_MAX);
-        let Some(len) = len else {
-            return Err(PeerMisbehaved::CommandTooLarge { size: header.body });
-        };
-        let start = self.walked + header.len;
-        let Some(body) = self.buffer.octets.get(start..start + len) else {
-            return Ok(false);
-        };
-        command(body)?;
-        // A command may stand between the frames of one message: what is before it stays in order.
-        self.set_aside();
-        self.buffer.octets.advance(header.len + len);
-        if !self.ready.is_empty() {
-            self.held += header.len + len;
-        }
-        Ok(true)
     }
 
     /// Moves everything that is walked out of the read buffer, whole messages and the beginning of the next apart.

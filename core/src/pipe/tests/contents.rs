@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Frame;
 use crate::arbitrary::{body, messages};
+use crate::encoded::Encoded;
 use crate::pipe::COPY_MAX;
 use crate::segment::SegmentPool;
 
@@ -18,17 +19,28 @@ fn published(message: impl Into<Message>) -> VecDeque<Segment> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// What is published is what is taken: all of it, in order, counted, and ending at a message boundary.
+    /// What is published, encoded by the pipe or before, is what is taken: all of it, in order, counted, and ending at a
+    /// message boundary.
     #[test]
     fn published_messages_are_taken_as_they_are(
         sent in messages(1..12),
         hwm in prop_oneof![Just(None), (12..50_usize).prop_map(Some)],
         takes in vec(any::<bool>(), 12),
+        ways in vec(0..3, 12),
     ) {
         let parties = with_limits(hwm, None);
         let mut taken = VecDeque::new();
-        for (message, takes) in sent.iter().zip(takes) {
-            parties.publish(message.clone()).unwrap();
+        let mut encoded = Encoded::default();
+        for ((message, takes), way) in sent.iter().zip(takes).zip(ways) {
+            match way {
+                0 => parties.publish(message.clone()).unwrap(),
+                1 => assert!(parties.pipe.publish_alone(message).is_ok()),
+                _ => {
+                    encoded.encode(message);
+                    assert!(parties.pipe.publish_encoded(&encoded).is_ok());
+                    encoded.clear();
+                }
+            }
             if takes {
                 let mut segments = parties.take().1;
                 prop_assert!(segments.back().unwrap().boundary);

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::{BufMut, BytesMut, buf::Limit};
+use bytes::{BufMut, Bytes, BytesMut, buf::Limit};
 
-use super::{PeerMisbehaved, Traffic};
+use super::{Aside, PeerMisbehaved, Subscriptions, Traffic};
 use crate::Message;
 use crate::decode::Decoder;
+use crate::zmtp::frame::put_header;
 
 /// Reads octets as a session does, and keeps what comes of them.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Driver {
     pub(crate) messages: Vec<Message>,
     /// The bodies of all commands.
     pub(crate) commands: Vec<Vec<u8>>,
+    /// The bodies of all subscriptions; each is also a message, in its place.
+    pub(crate) subscriptions: Vec<Vec<u8>>,
     /// Nothing is read after it.
     pub(crate) fault: Option<PeerMisbehaved>,
     decoder: Decoder,
@@ -22,10 +25,22 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(early: &[u8], max_frame: Option<u64>) -> Self {
+        Self::publisher(early, max_frame, Subscriptions::Ignored)
+    }
+
+    /// Of a socket that looks for subscriptions.
+    pub(crate) fn publisher(
+        early: &[u8],
+        max_frame: Option<u64>,
+        subscriptions: Subscriptions,
+    ) -> Self {
+        let mut traffic = Traffic::new(BytesMut::from(early), max_frame);
+        traffic.set_subscriptions(subscriptions);
         let mut driver = Self {
-            traffic: Traffic::new(BytesMut::from(early), max_frame),
+            traffic,
             messages: Vec::new(),
             commands: Vec::new(),
+            subscriptions: Vec::new(),
             fault: None,
             decoder: Decoder::default(),
         };
@@ -52,9 +67,13 @@ impl Driver {
         let mut segments = VecDeque::new();
         self.traffic.take(room, &mut segments);
         let announced: usize = segments.iter().map(|segment| segment.messages).sum();
+        let events = segments.iter().filter(|segment| segment.is_event).count();
         let ended = segments.back().is_none_or(|last| last.boundary);
         assert!(ended, "what is taken ends at a message boundary");
-        assert!(announced <= room, "no more is taken than there is room for");
+        assert!(
+            announced - events <= room,
+            "no more is taken than there is room for"
+        );
         self.decoder.segments.append(&mut segments);
         let before = self.messages.len();
         while let Some(message) = self.decoder.next() {
@@ -69,11 +88,27 @@ impl Driver {
     }
 
     fn walk(&mut self) {
-        let commands = &mut self.commands;
-        let walked = self.traffic.walk(&mut |body| {
-            commands.push(body.to_vec());
-            Ok(())
+        let (commands, subscriptions) = (&mut self.commands, &mut self.subscriptions);
+        let walked = self.traffic.walk(&mut |aside| {
+            Ok(match aside {
+                Aside::Command(body) => {
+                    commands.push(body.to_vec());
+                    None
+                }
+                Aside::Subscription(body) => {
+                    subscriptions.push(body.to_vec());
+                    Some(encoded(body))
+                }
+            })
         });
         self.fault = walked.err();
     }
+}
+
+/// A message of one frame.
+fn encoded(body: &[u8]) -> Bytes {
+    let mut octets = BytesMut::new();
+    put_header(&mut octets, false, body.len());
+    octets.put_slice(body);
+    octets.freeze()
 }

@@ -195,7 +195,7 @@ fn the_read_buffer_grows_while_reads_fill_it_and_is_given_back() {
         offers.push(offered);
         target.put_slice(&b"\0\0".repeat(offered / 2));
         traffic.filled(offered, offered);
-        traffic.walk(&mut |_| Ok(())).unwrap();
+        traffic.walk(&mut |_| Ok(None)).unwrap();
         traffic.release();
         assert!(!traffic.buffer.octets.is_empty(), "what was read is kept");
         traffic.take(usize::MAX, &mut VecDeque::new());
