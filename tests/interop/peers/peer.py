@@ -55,6 +55,10 @@ class Peer:
     def count(self, messages):
         return all(self.socket.recv_string() == str(number) for number in range(messages))
 
+    def collect(self, messages):
+        """The first frames of so many messages."""
+        return [self.socket.recv_multipart()[0].decode("latin-1") for _ in range(messages)]
+
     def bodies(self, messages):
         return [self.body() for _ in range(messages)]
 

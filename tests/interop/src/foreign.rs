@@ -1,10 +1,16 @@
 //! [`Foreign`]: either of the two, for tests that are the same with both.
 
+use std::time::Duration;
+
 use privateer_core::{Message, SocketType};
 
 use crate::libzmq::Libzmq;
 use crate::pyzmq::Pyzmq;
 use crate::venv::Python;
+use crate::wait::soon;
+
+/// How often a foreign socket is asked whether there is anything.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Where foreign sockets come from.
 #[derive(Clone, Debug)]
@@ -80,6 +86,59 @@ impl Foreign {
         match self {
             Self::Libzmq(socket) => socket.recv().await,
             Self::Pyzmq(socket) => socket.recv().await,
+        }
+    }
+
+    /// Lets it take notice of connections, which it does only when its owner asks it for something; until `done`.
+    pub async fn attend<T>(&self, done: impl Future<Output = T>) -> T {
+        let mut done = std::pin::pin!(soon(done));
+        loop {
+            let look = async {
+                match self {
+                    Self::Libzmq(socket) => socket.look().await,
+                    Self::Pyzmq(socket) => socket.look().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut done => return done,
+                () = tokio::time::sleep(LOOK) => look.await,
+            }
+        }
+    }
+
+    /// Asks for messages that begin so: a SUB by its option, an XSUB by a message.
+    pub async fn subscribe(&self, kind: SocketType, topic: &[u8]) {
+        self.ask_for(kind, 1, topic).await;
+    }
+
+    /// Takes [`subscribe`](Self::subscribe) back.
+    pub async fn unsubscribe(&self, kind: SocketType, topic: &[u8]) {
+        self.ask_for(kind, 0, topic).await;
+    }
+
+    async fn ask_for(&self, kind: SocketType, octet: u8, topic: &[u8]) {
+        if kind == SocketType::Xsub {
+            return self.send([[&[octet], topic].concat()]).await;
+        }
+        match self {
+            Self::Libzmq(socket) => {
+                let topic = topic.to_vec();
+                let set = move |socket: &zmq::Socket| match octet {
+                    1 => socket.set_subscribe(&topic),
+                    _ => socket.set_unsubscribe(&topic),
+                };
+                socket.run(set).await.unwrap();
+            }
+            Self::Pyzmq(socket) => {
+                let option = if octet == 1 {
+                    "SUBSCRIBE"
+                } else {
+                    "UNSUBSCRIBE"
+                };
+                let topic: String = topic.iter().copied().map(char::from).collect();
+                socket.set(option, topic).await;
+            }
         }
     }
 

@@ -70,6 +70,11 @@ impl Libzmq {
             .unwrap();
     }
 
+    /// Lets it take notice of what came, as every call does that sends or receives.
+    pub async fn look(&self) {
+        self.run(|socket| socket.get_events()).await.unwrap();
+    }
+
     /// Sends a message.
     pub async fn send<F: AsRef<[u8]>>(&self, frames: impl IntoIterator<Item = F>) {
         let frames: Vec<Vec<u8>> = frames

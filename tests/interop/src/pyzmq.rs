@@ -74,6 +74,12 @@ impl Pyzmq {
         self.ask(json!({"count": messages})).await == true
     }
 
+    /// Receives so many messages, and returns their first frames.
+    pub async fn collect(&self, messages: usize) -> Vec<Vec<u8>> {
+        let frames = self.ask(json!({"collect": messages})).await;
+        frames.as_array().unwrap().iter().map(bytes).collect()
+    }
+
     /// Receives so many messages of one [`body`](crate::body) each, and returns their sizes.
     pub async fn bodies(&self, messages: usize) -> Vec<usize> {
         sizes(&self.ask(json!({"bodies": messages})).await)
@@ -87,6 +93,11 @@ impl Pyzmq {
     /// Whether no message comes for a moment.
     pub async fn has_nothing(&self) -> bool {
         self.ask(json!({"poll": QUIET_MS})).await == 0
+    }
+
+    /// Lets it take notice of what came, as every call does that sends or receives.
+    pub async fn look(&self) {
+        self.ask(json!({"poll": 0})).await;
     }
 
     /// A property of the connection that the last message came from (`zmq_msg_gets`).
