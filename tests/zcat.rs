@@ -43,6 +43,31 @@ async fn json_is_an_array_of_frames() {
 }
 
 #[tokio::test]
+async fn sub_gets_what_it_subscribes_to() {
+    let send = "--send weather.a --frame 1 --send wind.b --send weather.c --wait-peers 1";
+    let [published, subscribed] = pair(
+        &format!("pub {send}"),
+        "sub --subscribe weather. --subscribe x --count 2",
+    )
+    .await;
+    assert_eq!(subscribed, ["weather.a\t1", "weather.c"]);
+    assert!(published.is_empty());
+    // Without a topic it gets all.
+    let [subscribed, _] = pair("sub --count 3", &format!("xpub {send}")).await;
+    assert_eq!(subscribed, ["weather.a\t1", "wind.b", "weather.c"]);
+}
+
+#[tokio::test]
+async fn xpub_shows_subscriptions_and_what_xsub_sends() {
+    let [shown, _] = pair(
+        "xpub --count 2",
+        "xsub --subscribe a --wait-peers 1 --send up",
+    )
+    .await;
+    assert_eq!(shown, ["\\x01a", "up"]);
+}
+
+#[tokio::test]
 async fn lines_of_standard_input_are_messages() {
     let mut bound = zcat(&format!("dealer --echo --count 3 --bind {ANY} --json"));
     let endpoint = bound.listening().await;
@@ -175,7 +200,8 @@ async fn what_is_wrong_is_told_in_one_line_with_the_remedy() {
     for (arguments, remedy) in [
         ("push --send a", "--bind"),
         ("foo --bind tcp://*:0", "take req, rep"),
-        ("sub --connect tcp://a:1 --subscribe x", "take req, rep"),
+        ("sub --connect tcp://a:1 --send x", "leave out --send"),
+        ("pub --bind tcp://*:0", "give --send or --stdin"),
         (
             "pull --connect tcp://a:1 --subscribe x",
             "leave out --subscribe",

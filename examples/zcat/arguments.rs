@@ -14,7 +14,7 @@ use privateer::core::{Endpoint, Frame, Message, RoutingId, SocketType};
     group = ArgGroup::new("endpoint").args(["bind", "connect"]).required(true).multiple(true),
 )]
 pub(crate) struct Arguments {
-    /// The type of the socket: req, rep, dealer, router, push, pull or pair
+    /// The type of the socket: req, rep, dealer, router, pub, sub, xpub, xsub, push, pull or pair
     #[arg(value_name = "TYPE", value_parser = socket_type)]
     pub(crate) socket: SocketType,
     /// Where to listen; may be repeated
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// Send every message back as it came (rep, dealer, router, pair)
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Receive messages that begin so (sub); may be repeated
+    /// Receive messages that begin so (sub, xsub); may be repeated. A sub without it receives all
     #[arg(long, value_name = "PREFIX")]
     pub(crate) subscribe: Vec<String>,
     /// By what name a peer's ROUTER addresses the socket (req, dealer, router)
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// Tell replies apart by a number in the request (req)
     #[arg(long)]
     pub(crate) correlate: bool,
-    /// Send only when this many peers are there
+    /// Send only when this many peers are there (pub, xpub: and subscribed to the first message)
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) wait_peers: usize,
     /// Fail if nothing is received or sent for this many milliseconds
@@ -116,7 +116,7 @@ impl FromArgMatches for Given {
 impl Arguments {
     /// What is asked of a socket that cannot do it, and the remedy.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        use SocketType::{Dealer, Pair, Pull, Push, Rep, Req, Router};
+        use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, Xsub};
         let name = self.socket;
         let sends = !self.given.0.is_empty() || self.stdin;
         let refuse = |is_wrong, remedy: &str| match is_wrong {
@@ -126,13 +126,8 @@ impl Arguments {
             )),
             false => Ok(()),
         };
-        let known = matches!(name, Req | Rep | Dealer | Router | Push | Pull | Pair);
         refuse(
-            !known,
-            "is not there yet; take req, rep, dealer, router, push, pull or pair",
-        )?;
-        refuse(
-            !self.subscribe.is_empty(),
+            !self.subscribe.is_empty() && !matches!(name, Sub | Xsub),
             "does not subscribe; leave out --subscribe",
         )?;
         refuse(
@@ -147,11 +142,11 @@ impl Arguments {
         let echoes = matches!(name, Rep | Dealer | Router | Pair);
         refuse(self.echo && !echoes, "cannot echo; leave out --echo")?;
         refuse(
-            sends && name == Pull,
+            sends && matches!(name, Pull | Sub),
             "only receives; leave out --send and --stdin",
         )?;
         refuse(
-            !sends && matches!(name, Push | Req),
+            !sends && matches!(name, Push | Pub | Req),
             "has nothing to send; give --send or --stdin",
         )?;
         let replies = usize::from(sends) + usize::from(self.echo);
@@ -170,7 +165,7 @@ fn socket_type(name: &str) -> Result<SocketType, &'static str> {
     let named = all
         .into_iter()
         .find(|one| name.eq_ignore_ascii_case(one.as_str()));
-    named.ok_or("take req, rep, dealer, router, push, pull or pair")
+    named.ok_or("take req, rep, dealer, router, pub, sub, xpub, xsub, push, pull or pair")
 }
 
 fn millis(text: &str) -> Result<Duration, std::num::ParseIntError> {

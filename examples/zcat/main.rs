@@ -52,6 +52,8 @@ struct Exchange {
     pending: Option<Message>,
     /// A request was sent (REQ) or received (REP), and its reply was not.
     reply_due: bool,
+    /// Enough peers are subscribed to the first message.
+    has_subscribers: bool,
     sent: u64,
     received: u64,
 }
@@ -69,14 +71,15 @@ async fn cat(arguments: Arguments, stop: Stop) -> Result {
     let mut stopped = false;
     while !stopped && !exchange.is_done() {
         let (has_peers, activity) = (exchange.has_peers(), exchange.sent + exchange.received);
-        let (sends, receives) = (has_peers && exchange.may_send(), exchange.may_receive());
+        let (sends, receives) = (exchange.may_send(), exchange.may_receive());
         tokio::select! {
             () = stop.requested(), if !exchange.is_answering() => stopped = true,
             () = expired(deadline) => return Err("nothing was sent or received in time".into()),
             _event = peers.next(), if !has_peers => {}
+            () = exchange.socket.wait_for(&exchange.pending, exchange.arguments.wait_peers), if !has_peers => exchange.has_subscribers = true,
             message = exchange.socket.recv(), if receives => exchange.take(message?)?,
             message = exchange.outbox.next(), if sends && exchange.pending.is_none() => exchange.pending = message,
-            sent = exchange.socket.send(&exchange.pending), if sends && exchange.pending.is_some() => exchange.confirm(sent)?,
+            sent = exchange.socket.send(&exchange.pending), if has_peers && sends && exchange.pending.is_some() => exchange.confirm(sent)?,
         }
         if exchange.sent + exchange.received > activity {
             deadline = timeout.map(|timeout| Instant::now() + timeout);
@@ -107,6 +110,12 @@ impl Exchange {
             options = options.req_lockstep();
         }
         let socket = Socket::new(arguments.socket, options)?;
+        if arguments.socket == SocketType::Sub && arguments.subscribe.is_empty() {
+            arguments.subscribe.push(String::new());
+        }
+        for topic in &arguments.subscribe {
+            socket.subscribe(topic)?;
+        }
         for endpoint in &arguments.bind {
             listening(&socket.bind(endpoint).await?)?;
         }
@@ -120,6 +129,7 @@ impl Exchange {
             outbox,
             pending: None,
             reply_due: false,
+            has_subscribers: false,
             sent: 0,
             received: 0,
         })
@@ -130,7 +140,7 @@ impl Exchange {
         let all_sent = self.pending.is_none() && self.outbox.is_empty();
         let counts = |messages| self.arguments.count.is_some_and(|count| messages >= count);
         match self.arguments.socket {
-            SocketType::Push => counts(self.sent) || all_sent,
+            SocketType::Push | SocketType::Pub => counts(self.sent) || all_sent,
             SocketType::Req => !self.reply_due && (counts(self.received) || all_sent),
             SocketType::Rep if counts(self.received) => !self.reply_due,
             _ if counts(self.received) => all_sent || self.outbox.is_endless(),
@@ -140,7 +150,11 @@ impl Exchange {
     }
 
     fn has_peers(&self) -> bool {
-        self.arguments.wait_peers == 0 || self.socket.peers() >= self.arguments.wait_peers
+        match (self.arguments.wait_peers, self.arguments.socket) {
+            (0, _) => true,
+            (_, SocketType::Pub | SocketType::Xpub) => self.has_subscribers,
+            (peers, _) => self.socket.peers() >= peers,
+        }
     }
 
     fn may_send(&self) -> bool {

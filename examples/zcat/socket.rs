@@ -2,8 +2,9 @@
 
 use privateer::core::{
     BindError, CloseReport, ConnectError, DealerSocket, Endpoint, Frame, Linger, Message, Monitor,
-    NoRuntime, PairSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket, RouterSocket,
-    RoutingId, SendError, SocketOptions, SocketType,
+    NoRuntime, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
+    RouterSocket, RoutingId, SendError, SocketOptions, SocketType, SubSocket, TopicTooLong,
+    XpubSocket, XsubSocket,
 };
 
 /// One of the types.
@@ -15,6 +16,10 @@ pub(crate) enum Socket {
     Push(PushSocket),
     Pull(PullSocket),
     Pair(PairSocket),
+    Pub(PubSocket),
+    Sub(SubSocket),
+    Xpub(XpubSocket),
+    Xsub(XsubSocket),
 }
 
 /// Does the same with a socket of any type.
@@ -28,6 +33,10 @@ macro_rules! each {
             Self::Push($name) => $action,
             Self::Pull($name) => $action,
             Self::Pair($name) => $action,
+            Self::Pub($name) => $action,
+            Self::Sub($name) => $action,
+            Self::Xpub($name) => $action,
+            Self::Xsub($name) => $action,
         }
     };
 }
@@ -42,6 +51,10 @@ impl Socket {
             SocketType::Router => Self::Router(RouterSocket::with_options(options)?),
             SocketType::Push => Self::Push(PushSocket::with_options(options)?),
             SocketType::Pull => Self::Pull(PullSocket::with_options(options)?),
+            SocketType::Pub => Self::Pub(PubSocket::with_options(options)?),
+            SocketType::Sub => Self::Sub(SubSocket::with_options(options)?),
+            SocketType::Xpub => Self::Xpub(XpubSocket::with_options(options)?),
+            SocketType::Xsub => Self::Xsub(XsubSocket::with_options(options)?),
             _ => Self::Pair(PairSocket::with_options(options)?),
         })
     }
@@ -61,6 +74,25 @@ impl Socket {
     /// How many peers are there.
     pub(crate) fn peers(&self) -> usize {
         each!(self, socket => socket.peers().len())
+    }
+
+    /// Asks for messages that begin so.
+    pub(crate) fn subscribe(&self, topic: &str) -> Result<(), TopicTooLong> {
+        match self {
+            Self::Sub(socket) => socket.subscribe(topic),
+            Self::Xsub(socket) => socket.subscribe(topic),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until so many peers would get this message; for ever with sockets that do not publish.
+    pub(crate) async fn wait_for(&self, message: &Option<Message>, peers: usize) {
+        let topic = message.iter().flat_map(Message::frames).next();
+        match (self, topic) {
+            (Self::Pub(socket), Some(topic)) => socket.wait_for(topic, peers).await,
+            (Self::Xpub(socket), Some(topic)) => socket.wait_for(topic, peers).await,
+            _ => std::future::pending().await,
+        }
     }
 
     pub(crate) async fn close(self, linger: Linger) -> CloseReport {
@@ -84,8 +116,11 @@ impl Socket {
                 socket.send(&RoutingId::from_frame(id), body).await
             }
             Self::Push(socket) => socket.send(message).await,
-            Self::Pull(_) => std::future::pending().await,
+            Self::Pull(_) | Self::Sub(_) => std::future::pending().await,
             Self::Pair(socket) => socket.send(message).await,
+            Self::Pub(socket) => socket.send(message).await,
+            Self::Xpub(socket) => socket.send(message).await,
+            Self::Xsub(socket) => socket.send(message).await,
         }
     }
 
@@ -101,8 +136,11 @@ impl Socket {
                 Ok(Message::from_frames(id.chain(message).collect())
                     .unwrap_or_else(|| Frame::empty().into()))
             }
-            Self::Push(_) => std::future::pending().await,
+            Self::Push(_) | Self::Pub(_) => std::future::pending().await,
             Self::Pull(socket) => socket.recv().await,
+            Self::Sub(socket) => socket.recv().await,
+            Self::Xpub(socket) => socket.recv().await,
+            Self::Xsub(socket) => socket.recv().await,
             Self::Pair(socket) => socket.recv().await,
         }
     }
