@@ -21,9 +21,10 @@ use crate::implementations::zeromq::Zeromq;
 use crate::implementations::{Library, Socket};
 use crate::meter::{Interval, Meter};
 use crate::processes::{end_with_parent, raise_file_limit};
+use crate::publisher;
 use crate::runtime::Drive;
 use crate::sample::{Metric, Report, Sample, quantile};
-use crate::work::Shape;
+use crate::work::{Shape, Work};
 
 /// What passes before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -37,7 +38,8 @@ const BATCH_MESSAGES: usize = 1024;
 /// Takes the role; ends the process without waiting for what a library may still want to do.
 pub(crate) fn run(role: &Role) -> ExitCode {
     let result = match (role.implementation.library, role.implementation.drive) {
-        (Library::Ours, _) => start::<Ours>(role),
+        (Library::Ours, _) => start::<Ours<false>>(role),
+        (Library::OursLimited, _) => start::<Ours<true>>(role),
         (Library::Libzmq, _) => start::<Libzmq>(role),
         (Library::Zeromq, _) => start::<Zeromq>(role),
         (Library::Rzmq, _) => start::<Rzmq>(role),
@@ -68,23 +70,32 @@ fn start<S: Socket>(role: &Role) -> Result<()> {
 }
 
 async fn bind<S: Socket>(role: &Role) -> Result<()> {
-    if role.work.shape() == Shape::Idle {
-        raise_file_limit()?;
+    match role.work.shape() {
+        Shape::Publish => return publisher::publish::<S>(role, role.crowd()?).await,
+        Shape::Answer => return publisher::answer::<S>(role, role.crowd()?).await,
+        Shape::Idle => raise_file_limit()?,
+        Shape::OneWay | Shape::RoundTrip | Shape::OneProcess => {}
     }
     let (mut socket, endpoint) = S::bind(role.work.binding(), &role.endpoint, role.size).await?;
     Report::Endpoint(endpoint).tell();
     match role.work.shape() {
         Shape::OneWay => count(&mut socket, role, &Meter::new(Some(peer_from_parent()?))?).await,
         Shape::RoundTrip => answer(&mut socket).await,
-        Shape::OneProcess | Shape::Idle => socket.receive(usize::MAX).await.map(drop),
+        Shape::OneProcess | Shape::Idle | Shape::Publish | Shape::Answer => {
+            socket.receive(usize::MAX).await.map(drop)
+        }
     }
 }
 
 async fn connect<S: Socket>(role: &Role) -> Result<()> {
-    let mut socket = S::connect(role.work.connecting(), &role.endpoint, role.size).await?;
-    match role.work.shape() {
-        Shape::RoundTrip => ask(&mut socket, role, &Meter::new(Some(peer_from_parent()?))?).await,
-        Shape::OneWay | Shape::OneProcess | Shape::Idle => send(socket, role.size).await,
+    let kind = role.work.connecting().ok_or("only a crowd connects")?;
+    let mut socket = S::connect(kind, &role.endpoint, role.size).await?;
+    match (role.work, role.work.shape()) {
+        (_, Shape::RoundTrip) => {
+            ask(&mut socket, role, &Meter::new(Some(peer_from_parent()?))?).await
+        }
+        (Work::Paced, _) => send_at_a_pace(socket).await,
+        _ => send(socket, role.size).await,
     }
 }
 
@@ -98,6 +109,15 @@ async fn both<S: Socket>(role: &Role) -> Result<()> {
 async fn send<S: Socket>(mut socket: S, size: usize) -> Result<()> {
     loop {
         socket.send(batch(size)).await?;
+    }
+}
+
+/// Sends a million messages each second until it is stopped.
+async fn send_at_a_pace<S: Socket>(mut socket: S) -> Result<()> {
+    let mut pace = tokio::time::interval(Duration::from_millis(1));
+    loop {
+        pace.tick().await;
+        socket.send(1000).await?;
     }
 }
 

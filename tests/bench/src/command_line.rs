@@ -1,11 +1,12 @@
 //! The command line: what a caller may choose, and how this program starts itself.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::implementations::{self, Implementation};
-use crate::work::{Case, Transport, Work, word};
+use crate::work::{Case, Numbers, Transport, Work, word};
 use crate::{Error, Result};
 
 /// Measures Privateer side by side with other implementations of ZeroMQ and with plain TCP.
@@ -26,9 +27,9 @@ pub(crate) enum Action {
     /// One side of a run.
     #[command(hide = true)]
     Child(Role),
-    /// Many idle connections.
+    /// Many connections.
     #[command(hide = true)]
-    RawPeers(Crowd),
+    Crowd(Crowd),
 }
 
 /// What is measured, and how.
@@ -99,6 +100,12 @@ pub(crate) struct Role {
     pub(crate) size: usize,
     #[arg(long, value_parser = parse_implementation)]
     pub(crate) implementation: Implementation,
+    /// Peers of a crowd that take part.
+    #[arg(long)]
+    pub(crate) active: Option<usize>,
+    /// Peers of a crowd that stay silent.
+    #[arg(long)]
+    pub(crate) idle: Option<usize>,
     /// Seconds to count.
     #[arg(long, value_parser = parse_seconds)]
     pub(crate) seconds: Duration,
@@ -110,15 +117,38 @@ pub(crate) struct Role {
     pub(crate) endpoint: String,
 }
 
-/// What the process of the idle connections has to know.
+/// What the process of many connections has to know.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Crowd {
     /// Where to connect to.
     #[arg(long)]
     pub(crate) endpoint: String,
-    /// Number of connections.
+    /// What those do that take part.
+    #[arg(long, value_enum)]
+    pub(crate) doing: Doing,
+    /// Connections that take part.
     #[arg(long)]
-    pub(crate) count: usize,
+    pub(crate) active: usize,
+    /// Connections that stay silent.
+    #[arg(long)]
+    pub(crate) idle: usize,
+    /// Octets in a body.
+    #[arg(long)]
+    pub(crate) size: usize,
+    /// Who is told how far all subscribers are.
+    #[arg(long)]
+    pub(crate) progress: Option<SocketAddr>,
+}
+
+/// What a connection of a crowd does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Doing {
+    /// Nothing.
+    Nothing,
+    /// It subscribes to everything, and counts.
+    Subscribe,
+    /// It asks, and waits for the replies.
+    Ask,
 }
 
 impl Settings {
@@ -150,6 +180,12 @@ impl Settings {
 }
 
 impl Role {
+    /// The crowd at the other side.
+    pub(crate) fn crowd(&self) -> Result<Numbers> {
+        let (active, idle) = self.active.zip(self.idle).ok_or("no crowd")?;
+        Ok(Numbers { active, idle })
+    }
+
     /// The arguments that make a process of this program take this role.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["child".to_owned()];
@@ -165,6 +201,9 @@ impl Role {
         if let Some(pin) = self.pin {
             arguments.extend(["--pin".to_owned(), word(pin)]);
         }
+        for (name, count) in [("--active", self.active), ("--idle", self.idle)] {
+            arguments.extend(count.map(|count| format!("{name}={count}")));
+        }
         arguments.extend(
             pairs
                 .into_iter()
@@ -177,15 +216,21 @@ impl Role {
 impl Crowd {
     /// The arguments that make a process of this program open these connections.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        [
-            "raw-peers",
-            "--endpoint",
-            &self.endpoint,
-            "--count",
-            &self.count.to_string(),
-        ]
-        .map(str::to_owned)
-        .to_vec()
+        let mut arguments = vec!["crowd".to_owned()];
+        let pairs = [
+            ("--endpoint", self.endpoint.clone()),
+            ("--doing", word(self.doing)),
+            ("--active", self.active.to_string()),
+            ("--idle", self.idle.to_string()),
+            ("--size", self.size.to_string()),
+        ];
+        let progress = self
+            .progress
+            .map(|address| ("--progress", address.to_string()));
+        for (name, value) in pairs.into_iter().chain(progress) {
+            arguments.extend([name.to_owned(), value]);
+        }
+        arguments
     }
 }
 
@@ -247,6 +292,8 @@ mod tests {
             transport: Transport::Ipc,
             size: 4096,
             implementation: implementations::find("libzmq").unwrap(),
+            active: Some(1),
+            idle: None,
             seconds: Duration::from_millis(1500),
             pin: Some(Pin::Apart),
             endpoint: "ipc:///tmp/x".to_owned(),

@@ -5,13 +5,19 @@
 
 use serde::Serialize;
 
-use crate::implementations::{LIBZMQ, OURS, OURS_MT, PLAIN};
+use crate::implementations::{LIBZMQ, OURS, OURS_LIMITED, OURS_MT, PLAIN};
 use crate::runner::Block;
 use crate::sample::{Metric, ratio};
-use crate::work::Work;
+use crate::work::{Numbers, Work};
 
 /// What counts as level, as a part.
 const LEVEL: f64 = 0.10;
+
+/// How much more a message may cost in a large crowd.
+const FLAT: f64 = 2.0;
+
+/// Peers of a small crowd, at most.
+const SMALL: usize = 10;
 
 /// One goal and how it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -110,14 +116,46 @@ const fn goal(ours: &'static str, metric: Metric, rival: Rival, wanted: Wanted) 
 
 /// Judges all goals whose figures were taken.
 pub(crate) fn judge(blocks: &[Block]) -> Vec<Verdict> {
-    blocks
-        .iter()
-        .flat_map(|block| {
-            goals(block)
-                .into_iter()
-                .filter_map(|goal| goal.judge(block))
-        })
-        .collect()
+    let alone = blocks.iter().flat_map(|block| {
+        goals(block)
+            .into_iter()
+            .filter_map(|goal| goal.judge(block))
+    });
+    alone.chain(flat(blocks)).collect()
+}
+
+/// Whether a message costs the same, within [`FLAT`], in a large crowd as in a small one.
+fn flat(blocks: &[Block]) -> Vec<Verdict> {
+    let cpu = Metric::CpuNanosPerMessage;
+    let mut verdicts = Vec::new();
+    for block in blocks {
+        if block.case.crowd.is_none_or(|crowd| crowd.total() <= SMALL) {
+            continue;
+        }
+        let small = blocks.iter().find(|other| {
+            let is_small = |crowd: Numbers| (SMALL / 2..=SMALL).contains(&crowd.total());
+            other.case.work == block.case.work && other.case.crowd.is_some_and(is_small)
+        });
+        let Some((small, few)) = small.and_then(|small| Some((small, small.samples(OURS)?))) else {
+            continue;
+        };
+        let Some(ratio) = block.samples(OURS).and_then(|many| ratio(many, few, cpu)) else {
+            continue;
+        };
+        verdicts.push(Verdict {
+            goal: format!(
+                "{}, {OURS}: {} at most {FLAT} × that of a small crowd",
+                block.case,
+                cpu.title()
+            ),
+            result: Wanted::Times(FLAT).standing(FLAT / ratio),
+            figures: format!(
+                "{ratio:.2} × {} peers",
+                small.case.crowd.map_or(0, Numbers::total)
+            ),
+        });
+    }
+    verdicts
 }
 
 /// The goals of one case.
@@ -154,6 +192,12 @@ fn goals(block: &Block) -> Vec<Goal> {
         }
         (Work::Inproc, _) => vec![goal(OURS, Rate, EveryPeer, Ahead)],
         (Work::Peers, _) => vec![goal(OURS, KibPerPeer, Named(LIBZMQ), Ahead)],
+        (Work::FanOut, _) => vec![
+            goal(OURS, Cpu, Named(LIBZMQ), Times(0.5)),
+            goal(OURS_MT, Cpu, Named(LIBZMQ), Times(0.5)),
+        ],
+        (Work::Busy, _) => vec![goal(OURS, Cpu, Named(LIBZMQ), NotBehind)],
+        (Work::Paced, _) => vec![goal(OURS_LIMITED, Rate, Named(OURS), NotBehind)],
     }
 }
 
@@ -239,6 +283,7 @@ mod tests {
                 work,
                 transport: Transport::Tcp,
                 size,
+                crowd: None,
             },
             rows: rows.collect(),
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::Result;
-use crate::command_line::Crowd;
-use crate::processes::Process;
+use crate::command_line::{Crowd, Doing};
+use crate::processes::{Process, resident};
 use crate::sample::{Metric, Report, Sample};
 
 /// How long a process may still tidy up before its memory is read.
@@ -13,8 +13,16 @@ const SETTLING: Duration = Duration::from_millis(500);
 /// Connects the crowd to the ROUTER and reads the ROUTER's memory before and after.
 pub(crate) async fn measure(router: Process, endpoint: String, count: usize) -> Result<Sample> {
     tokio::time::sleep(SETTLING).await;
-    let before = router.resident()?;
-    let mut crowd = Process::start(&Crowd { endpoint, count }.arguments())?;
+    let crowd = Crowd {
+        endpoint,
+        doing: Doing::Nothing,
+        active: 0,
+        idle: count,
+        size: 0,
+        progress: None,
+    };
+    let before = resident(router.id()?)?;
+    let mut crowd = Process::start(&crowd.arguments())?;
     match crowd.report().await? {
         Report::Opened(opened) if opened == count => {}
         Report::Opened(opened) => {
@@ -22,7 +30,7 @@ pub(crate) async fn measure(router: Process, endpoint: String, count: usize) -> 
         }
         other => return Err(format!("the connections were expected, {other:?} came").into()),
     }
-    let after = router.resident()?;
+    let after = resident(router.id()?)?;
     router.stop().await?;
     crowd.stop().await?;
     Ok(Sample::from([(

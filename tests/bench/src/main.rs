@@ -27,12 +27,14 @@ use crate::command_line::{Action, CommandLine};
 
 mod child;
 mod command_line;
+mod crowd;
 mod goals;
 mod idle_peers;
 mod implementations;
 mod machine;
 mod meter;
 mod processes;
+mod publisher;
 mod raw_peer;
 mod runner;
 mod runtime;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     let line = CommandLine::parse();
     match line.action {
         Some(Action::Child(role)) => child::run(&role),
-        Some(Action::RawPeers(crowd)) => raw_peer::run(&crowd),
+        Some(Action::Crowd(crowd)) => crowd::run(&crowd),
         None => finish(runner::run(&line.settings)),
     }
 }

@@ -1,5 +1,6 @@
 //! The processes of a run: started from this very program, listened to, and stopped.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 
 use nix::sys::prctl::set_pdeathsig;
@@ -84,15 +85,23 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
-    /// The memory that it has resident, in KiB.
-    pub(crate) fn resident(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    /// Waits for the address that its crowd tells its progress to.
+    pub(crate) async fn progress(&mut self) -> Result<SocketAddr> {
+        match self.report().await? {
+            Report::Progress(address) => Ok(address),
+            other => Err(format!("an address was expected, {other:?} came").into()),
+        }
     }
+}
+
+/// The memory that a process has resident, in KiB.
+pub(crate) fn resident(process: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("no VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
 /// Makes this process end when the one that started it does, however that ends.

@@ -1,32 +1,19 @@
-//! Many idle connections, each a DEALER that knows just enough ZMTP 3.1 to be let in.
+//! A connection that knows just enough ZMTP 3.1 to be let in.
 //!
-//! It needs no library, so the other side is whichever ROUTER is measured, and costs this process little.
+//! It needs no library, so the other side is whichever library is measured, and costs this process little.
 //!
 //! ```text
-//!  DEALER                                 ROUTER
+//!  DEALER or SUB                    ROUTER or PUB
 //!    ── greeting, 64 octets ──────────────►      (RFC 37, Greeting; mechanism NULL)
 //!    ◄────────────── greeting, 64 octets ──
 //!    ── READY: Socket-Type, Identity ─────►      (RFC 37, NULL)
 //!    ◄───────────────────────────── READY ──
 //! ```
 
-use std::process::ExitCode;
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
-use crate::command_line::Crowd;
-use crate::processes::{end_with_parent, raise_file_limit};
-use crate::sample::Report;
-use crate::{Error, Result, runtime};
-
-/// Handshakes under way at the same time, fewer than any library's backlog of connections.
-const ABREAST: usize = 64;
-
-/// How long a ROUTER may think about whom it has let in.
-const SETTLING: Duration = Duration::from_millis(500);
+use crate::{Error, Result};
 
 /// Octets of a greeting.
 const GREETING: usize = 64;
@@ -37,48 +24,18 @@ const LONG: u8 = 0x02;
 /// Bit of a frame's flags: it is a command.
 const COMMAND: u8 = 0x04;
 
-/// Opens the connections, tells the parent, and holds them until this process is stopped.
-pub(crate) fn run(crowd: &Crowd) -> ExitCode {
-    let result = runtime::current_thread().and_then(|runtime| runtime.block_on(hold(crowd)));
-    if let Err(error) = result {
-        Report::Failure(error.to_string()).tell();
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
-}
+/// RFC 37, SUBSCRIBE to everything, in a short frame.
+pub(crate) const SUBSCRIBE_ALL: &[u8] = b"\x04\x0A\x09SUBSCRIBE";
 
-async fn hold(crowd: &Crowd) -> Result<()> {
-    end_with_parent()?;
-    raise_file_limit()?;
-    let address = crowd.endpoint.trim_start_matches("tcp://");
-    let mut open = Vec::with_capacity(crowd.count);
-    let mut handshakes = JoinSet::new();
-    for _ in 0..crowd.count {
-        if handshakes.len() == ABREAST
-            && let Some(peer) = handshakes.join_next().await
-        {
-            open.push(peer??);
-        }
-        handshakes.spawn(enter(address.to_owned()));
-    }
-    while let Some(peer) = handshakes.join_next().await {
-        open.push(peer??);
-    }
-    tokio::time::sleep(SETTLING).await;
-    let alive = open.iter().filter(|stream| is_open(stream)).count();
-    Report::Opened(alive).tell();
-    loop {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-    }
-}
-
-/// Whether the peer has not closed it; a heartbeat may have come.
-fn is_open(stream: &TcpStream) -> bool {
-    !matches!(stream.try_read(&mut [0; 64]), Ok(0))
+/// A message of one body without content, in one short frame, of this many octets in all.
+pub(crate) fn message(size: u8) -> Vec<u8> {
+    let mut frame = vec![0, size];
+    frame.resize(2 + usize::from(size), 0);
+    frame
 }
 
 /// Connects and shakes hands.
-async fn enter(address: String) -> Result<TcpStream> {
+pub(crate) async fn enter(address: String, socket_type: &'static str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(&greeting()).await?;
     let mut theirs = [0; GREETING];
@@ -86,7 +43,7 @@ async fn enter(address: String) -> Result<TcpStream> {
     if theirs[0] != 0xFF || theirs[10] < 3 {
         return Err("the greeting is not ZMTP 3".into());
     }
-    stream.write_all(&ready()).await?;
+    stream.write_all(&ready(socket_type)).await?;
     let flags = stream.read_u8().await?;
     let size = if flags & LONG == 0 {
         u64::from(stream.read_u8().await?)
@@ -114,9 +71,9 @@ fn greeting() -> [u8; GREETING] {
 }
 
 /// RFC 37, NULL: the command READY with its metadata, in a short frame.
-fn ready() -> Vec<u8> {
+fn ready(socket_type: &str) -> Vec<u8> {
     let mut body = b"\x05READY".to_vec();
-    for (name, value) in [("Socket-Type", "DEALER"), ("Identity", "")] {
+    for (name, value) in [("Socket-Type", socket_type), ("Identity", "")] {
         body.push(name.len() as u8);
         body.extend_from_slice(name.as_bytes());
         body.extend_from_slice(&(value.len() as u32).to_be_bytes());

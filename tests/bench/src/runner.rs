@@ -9,11 +9,11 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::Result;
-use crate::command_line::{Role, Settings, Side};
+use crate::command_line::{Crowd, Doing, Role, Settings, Side};
 use crate::implementations::{ALL, Implementation};
 use crate::processes::Process;
 use crate::sample::Sample;
-use crate::work::{Case, Shape, Transport, Work, word};
+use crate::work::{Case, Numbers, Shape, Transport, Work, word};
 use crate::{goals, idle_peers, machine, runtime, table};
 
 /// What came of the runs of one implementation in one case.
@@ -137,6 +137,8 @@ async fn measure_once(
         transport: case.transport,
         size: case.size,
         implementation,
+        active: case.crowd.map(|crowd| crowd.active),
+        idle: case.crowd.map(|crowd| crowd.idle),
         seconds: settings.seconds,
         pin: settings.pin,
         endpoint,
@@ -153,6 +155,10 @@ async fn measure_once(
     if shape == Shape::Idle {
         return idle_peers::measure(binder, endpoint, settings.peers).await;
     }
+    if let Some(numbers) = case.crowd {
+        let crowd = crowd(&mut binder, endpoint, case, numbers).await?;
+        return await_sample(binder, crowd).await;
+    }
     let connecter = Process::start(&role(Side::Connect, endpoint).arguments())?;
     let (measures, other) = if shape == Shape::OneWay {
         (binder, connecter)
@@ -160,6 +166,28 @@ async fn measure_once(
         (connecter, binder)
     };
     await_sample(measures, other).await
+}
+
+/// Starts the crowd that is at the other side of a binder.
+async fn crowd(
+    binder: &mut Process,
+    endpoint: String,
+    case: Case,
+    numbers: Numbers,
+) -> Result<Process> {
+    let (doing, progress) = match case.work.shape() {
+        Shape::Publish => (Doing::Subscribe, Some(binder.progress().await?)),
+        _ => (Doing::Ask, None),
+    };
+    let crowd = Crowd {
+        endpoint,
+        doing,
+        active: numbers.active,
+        idle: numbers.idle,
+        size: case.size,
+        progress,
+    };
+    Process::start(&crowd.arguments())
 }
 
 /// Waits for the sample of one process while watching that the other lives; stops both.

@@ -1,6 +1,7 @@
 //! Figures: what one run gives, and what many give together.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::work::Shape;
 pub(crate) enum Metric {
     /// Messages that arrived in a second.
     MessagesPerSecond,
-    /// User and system time of both processes for one message, in nanoseconds.
+    /// User and system time of both processes for one message, in nanoseconds; with a crowd, of the binding process only.
     CpuNanosPerMessage,
     /// Bodies that arrived in a second, in 10^6 octets.
     MegabytesPerSecond,
@@ -22,7 +23,7 @@ pub(crate) enum Metric {
     Percentile99Micros,
     /// User and system time of both processes for one round trip, in microseconds.
     CpuMicrosPerTrip,
-    /// Resident memory of the ROUTER's process for one peer, in KiB.
+    /// Resident memory of the binding process for one peer, in KiB.
     KibPerPeer,
     /// The part of all cores that other processes used while it counted.
     OthersPercent,
@@ -37,6 +38,8 @@ pub(crate) type Sample = BTreeMap<Metric, f64>;
 pub(crate) enum Report {
     /// It is bound here.
     Endpoint(String),
+    /// Its crowd tells here how far it is.
+    Progress(SocketAddr),
     /// It has opened this many connections.
     Opened(usize),
     /// It has measured.
@@ -71,6 +74,12 @@ impl Metric {
                 Self::OthersPercent,
             ],
             Shape::Idle => &[Self::KibPerPeer],
+            Shape::Publish | Shape::Answer => &[
+                Self::CpuNanosPerMessage,
+                Self::MessagesPerSecond,
+                Self::KibPerPeer,
+                Self::OthersPercent,
+            ],
         }
     }
 

@@ -11,6 +11,18 @@ use serde::Serialize;
 /// Body of a request and of its reply, in octets.
 const ROUND_TRIP_SIZE: usize = 64;
 
+/// Body of a message that a crowd gets or sends, in octets.
+const CROWD_SIZE: usize = 64;
+
+/// Body of a message at a fixed pace, in octets.
+const PACED_SIZE: usize = 16;
+
+/// Subscribers of one publisher.
+const SUBSCRIBERS: [usize; 5] = [1, 8, 64, 1000, 10_000];
+
+/// Peers of one ROUTER that ask, and how many more are connected and silent.
+const ASKERS: [(usize, usize); 3] = [(10, 0), (10, 9_990), (10_000, 0)];
+
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +37,12 @@ pub(crate) enum Work {
     Inproc,
     /// Many idle connections to one ROUTER.
     Peers,
+    /// PUB to a crowd of subscribers.
+    FanOut,
+    /// A crowd of peers asks one ROUTER.
+    Busy,
+    /// PUSH to PULL at a fixed pace, for a receiver that gives each message a time limit.
+    Paced,
 }
 
 /// How messages move, and so which flow of [`crate::child`] measures it.
@@ -38,6 +56,10 @@ pub(crate) enum Shape {
     OneProcess,
     /// The binding process has peers and nothing to do.
     Idle,
+    /// The binding process sends to a crowd, which tells how far it is.
+    Publish,
+    /// The binding process answers a crowd.
+    Answer,
 }
 
 /// How two sockets reach each other.
@@ -61,6 +83,7 @@ pub(crate) enum SocketKind {
     Router,
     Req,
     Rep,
+    Pub,
 }
 
 /// One line of the list of measurements: work, transport and body size.
@@ -72,6 +95,24 @@ pub(crate) struct Case {
     pub(crate) transport: Transport,
     /// Octets in a body; for [`Work::Peers`] 0.
     pub(crate) size: usize,
+    /// Who is at the other side, if that is a crowd.
+    pub(crate) crowd: Option<Numbers>,
+}
+
+/// The size of a crowd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Numbers {
+    /// Peers that take part.
+    pub(crate) active: usize,
+    /// Peers that are connected and silent.
+    pub(crate) idle: usize,
+}
+
+impl Numbers {
+    /// All of them.
+    pub(crate) const fn total(self) -> usize {
+        self.active + self.idle
+    }
 }
 
 impl Work {
@@ -81,6 +122,11 @@ impl Work {
             work: self,
             transport,
             size,
+            crowd: None,
+        };
+        let crowd = |(active, idle)| Case {
+            crowd: Some(Numbers { active, idle }),
+            ..case(Transport::Tcp, CROWD_SIZE)
         };
         match self {
             Self::PushPull | Self::DealerRouter => sizes
@@ -96,33 +142,40 @@ impl Work {
                 .map(|&size| case(Transport::Inproc, size))
                 .collect(),
             Self::Peers => vec![case(Transport::Tcp, 0)],
+            Self::FanOut => SUBSCRIBERS.map(|count| crowd((count, 0))).to_vec(),
+            Self::Busy => ASKERS.map(crowd).to_vec(),
+            Self::Paced => vec![case(Transport::Tcp, PACED_SIZE)],
         }
     }
 
     /// How its messages move.
     pub(crate) fn shape(self) -> Shape {
         match self {
-            Self::PushPull | Self::DealerRouter => Shape::OneWay,
+            Self::PushPull | Self::DealerRouter | Self::Paced => Shape::OneWay,
             Self::ReqRep => Shape::RoundTrip,
             Self::Inproc => Shape::OneProcess,
             Self::Peers => Shape::Idle,
+            Self::FanOut => Shape::Publish,
+            Self::Busy => Shape::Answer,
         }
     }
 
-    /// The socket that connects.
-    pub(crate) fn connecting(self) -> SocketKind {
+    /// The socket that connects; none if a crowd does.
+    pub(crate) fn connecting(self) -> Option<SocketKind> {
         match self {
-            Self::PushPull | Self::Inproc => SocketKind::Push,
-            Self::DealerRouter | Self::Peers => SocketKind::Dealer,
-            Self::ReqRep => SocketKind::Req,
+            Self::PushPull | Self::Inproc | Self::Paced => Some(SocketKind::Push),
+            Self::DealerRouter => Some(SocketKind::Dealer),
+            Self::ReqRep => Some(SocketKind::Req),
+            Self::Peers | Self::FanOut | Self::Busy => None,
         }
     }
 
     /// The socket that binds.
     pub(crate) fn binding(self) -> SocketKind {
         match self {
-            Self::PushPull | Self::Inproc => SocketKind::Pull,
-            Self::DealerRouter | Self::Peers => SocketKind::Router,
+            Self::PushPull | Self::Inproc | Self::Paced => SocketKind::Pull,
+            Self::DealerRouter | Self::Peers | Self::Busy => SocketKind::Router,
+            Self::FanOut => SocketKind::Pub,
             Self::ReqRep => SocketKind::Rep,
         }
     }
@@ -134,6 +187,9 @@ impl Work {
             Self::ReqRep => "REQ/REP round trip",
             Self::Inproc => "PUSH/PULL in one process",
             Self::Peers => "idle peers of one ROUTER",
+            Self::FanOut => "PUB to subscribers",
+            Self::Busy => "peers that ask one ROUTER",
+            Self::Paced => "PUSH/PULL at 1,000,000 messages/s",
         }
     }
 }
@@ -144,7 +200,11 @@ impl fmt::Display for Case {
         if self.size > 0 {
             write!(f, ", {}", octets(self.size))?;
         }
-        Ok(())
+        match self.crowd {
+            Some(Numbers { active, idle: 0 }) => write!(f, ", {active} peers"),
+            Some(Numbers { active, idle }) => write!(f, ", {active} peers and {idle} silent ones"),
+            None => Ok(()),
+        }
     }
 }
 

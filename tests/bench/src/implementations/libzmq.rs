@@ -49,6 +49,17 @@ impl Socket for Libzmq {
         Ok(())
     }
 
+    async fn answer(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let (mut routing_id, mut request) = (Message::new(), Message::new());
+            self.socket.recv(&mut routing_id, 0)?;
+            self.socket.recv(&mut request, 0)?;
+            self.socket.send(routing_id, zmq::SNDMORE)?;
+            self.socket.send(request, 0)?;
+        }
+        Ok(())
+    }
+
     async fn receive(&mut self, count: usize) -> Result<usize> {
         let mut octets = 0;
         for _ in 0..count {
@@ -71,6 +82,7 @@ impl Libzmq {
             SocketKind::Router => SocketType::ROUTER,
             SocketKind::Req => SocketType::REQ,
             SocketKind::Rep => SocketType::REP,
+            SocketKind::Pub => SocketType::PUB,
         })?;
         socket.set_sndhwm(i32::try_from(HIGH_WATER_MARK)?)?;
         socket.set_rcvhwm(i32::try_from(HIGH_WATER_MARK)?)?;

@@ -45,6 +45,11 @@ pub(crate) trait Socket: Sized + Send + 'static {
     /// Sends so many messages of one body each.
     fn send(&mut self, count: usize) -> impl Future<Output = Result<()>> + Send;
 
+    /// Receives so many messages and sends each back to where it came from.
+    fn answer(&mut self, _count: usize) -> impl Future<Output = Result<()>> + Send {
+        async { Err("does not answer a crowd".into()) }
+    }
+
     /// Receives so many messages; returns how many octets their bodies had, routing ids not counted.
     fn receive(&mut self, count: usize) -> impl Future<Output = Result<usize>> + Send;
 }
@@ -54,6 +59,8 @@ pub(crate) trait Socket: Sized + Send + 'static {
 pub(crate) enum Library {
     /// Privateer.
     Ours,
+    /// Privateer, by a receiver that gives each message a time limit.
+    OursLimited,
     /// The reference, in C++.
     Libzmq,
     /// zmq.rs.
@@ -83,6 +90,8 @@ pub(crate) struct Implementation {
 
 /// The name of the line that all others are compared with.
 pub(crate) const OURS: &str = "ours";
+/// The name of our line whose receiver gives each message a time limit.
+pub(crate) const OURS_LIMITED: &str = "ours-limited";
 /// The name of our line on the multi-thread runtime.
 pub(crate) const OURS_MT: &str = "ours-mt";
 /// The name of the line without any ZeroMQ.
@@ -92,9 +101,15 @@ pub(crate) const LIBZMQ: &str = "libzmq";
 
 /// All implementations, in the order of the table. A library on several runtimes is chosen on those where it is best at
 /// some work; the goals compare with whichever of its lines is best.
-pub(crate) const ALL: [Implementation; 13] = [
+pub(crate) const ALL: [Implementation; 14] = [
     implementation(OURS, Library::Ours, Drive::CurrentThread, true),
     implementation(OURS_MT, Library::Ours, Drive::TwoWorkers, true),
+    implementation(
+        OURS_LIMITED,
+        Library::OursLimited,
+        Drive::CurrentThread,
+        true,
+    ),
     implementation(LIBZMQ, Library::Libzmq, Drive::Blocking, true),
     implementation("zeromq", Library::Zeromq, Drive::CurrentThread, true),
     implementation("zeromq-mt", Library::Zeromq, Drive::TwoWorkers, false),
@@ -135,8 +150,10 @@ pub(crate) fn find(name: &str) -> Option<Implementation> {
 
 /// What is measured if nobody chooses; the idle peers only for us and the reference.
 pub(crate) fn by_default(work: Work) -> Vec<Implementation> {
-    let wanted = |it: &Implementation| {
-        it.chosen && (work != Work::Peers || [OURS, LIBZMQ].contains(&it.name))
+    let wanted = |it: &Implementation| match work {
+        Work::Peers => [OURS, LIBZMQ].contains(&it.name),
+        Work::Paced => [OURS, OURS_LIMITED].contains(&it.name),
+        _ => it.chosen,
     };
     ALL.into_iter().filter(wanted).collect()
 }
@@ -145,11 +162,15 @@ impl Implementation {
     /// Whether the library can do this at all.
     pub(crate) fn does(&self, case: &Case) -> bool {
         match self.library {
-            Library::Zeromq => case.transport != Transport::Inproc,
+            Library::Zeromq => case.transport != Transport::Inproc && case.crowd.is_none(),
             Library::Plain | Library::PlainBlocking => {
-                case.transport != Transport::Inproc && case.work != Work::Peers
+                case.transport != Transport::Inproc
+                    && case.work != Work::Peers
+                    && case.crowd.is_none()
             }
-            Library::Ours | Library::Libzmq | Library::Rzmq | Library::Omq => true,
+            Library::Rzmq => case.crowd.is_none(),
+            Library::OursLimited => case.work == Work::Paced,
+            Library::Ours | Library::Libzmq | Library::Omq => true,
         }
     }
 
@@ -157,7 +178,7 @@ impl Implementation {
     pub(crate) fn is_peer(&self) -> bool {
         !matches!(
             self.library,
-            Library::Ours | Library::Plain | Library::PlainBlocking
+            Library::Ours | Library::OursLimited | Library::Plain | Library::PlainBlocking
         )
     }
 

@@ -47,6 +47,14 @@ impl<const OWN_THREAD: bool> Socket for Omq<OWN_THREAD> {
         Ok(())
     }
 
+    async fn answer(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let request = self.socket.recv().await?;
+            self.socket.send(request).await?;
+        }
+        Ok(())
+    }
+
     async fn receive(&mut self, count: usize) -> Result<usize> {
         let mut octets = 0;
         for _ in 0..count {
@@ -74,6 +82,7 @@ impl<const OWN_THREAD: bool> Omq<OWN_THREAD> {
             SocketKind::Router => SocketType::Router,
             SocketKind::Req => SocketType::Req,
             SocketKind::Rep => SocketType::Rep,
+            SocketKind::Pub => SocketType::Pub,
         };
         let options = Options::default()
             .send_hwm(HIGH_WATER_MARK)

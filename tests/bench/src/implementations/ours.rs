@@ -1,18 +1,23 @@
 //! Privateer itself, with the same high-water mark as all others.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, Frame, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
-    SocketOptions,
+    Context, DealerSocket, Frame, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SocketOptions,
 };
+use tokio::time::timeout;
 
 use crate::Result;
 use crate::implementations::{HIGH_WATER_MARK, Socket};
 use crate::work::SocketKind;
 
-/// One of our sockets.
-pub(crate) struct Ours {
+/// The time limit of a receiver that has one.
+const LIMIT: Duration = Duration::from_millis(1);
+
+/// One of our sockets. The parameter says whether its receiver gives each message a time limit.
+pub(crate) struct Ours<const LIMITED: bool> {
     socket: Kind,
     body: Frame,
 }
@@ -25,6 +30,7 @@ enum Kind {
     Router(RouterSocket),
     Req(ReqSocket),
     Rep(RepSocket),
+    Pub(PubSocket),
 }
 
 /// Calls a method of whichever socket it is.
@@ -37,11 +43,12 @@ macro_rules! each {
             Kind::Router($socket) => $call,
             Kind::Req($socket) => $call,
             Kind::Rep($socket) => $call,
+            Kind::Pub($socket) => $call,
         }
     };
 }
 
-impl Socket for Ours {
+impl<const LIMITED: bool> Socket for Ours<LIMITED> {
     async fn bind(kind: SocketKind, endpoint: &str, size: usize) -> Result<(Self, String)> {
         let socket = Self::new(kind, size, &Context::global())?;
         let bound = each!(&socket.socket, socket => socket.bind(endpoint).await)?;
@@ -71,8 +78,20 @@ impl Socket for Ours {
                 Kind::Dealer(dealer) => dealer.send(body.clone()).await?,
                 Kind::Req(req) => req.send(body.clone()).await?,
                 Kind::Rep(rep) => rep.send(body.clone()).await?,
+                Kind::Pub(publisher) => publisher.send(body.clone()).await?,
                 Kind::Pull(_) | Kind::Router(_) => return Err("does not send here".into()),
             }
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, count: usize) -> Result<()> {
+        let Kind::Router(router) = &self.socket else {
+            return Err("only ROUTER answers a crowd".into());
+        };
+        for _ in 0..count {
+            let (peer, request) = router.recv().await?;
+            router.send(&peer, request).await?;
         }
         Ok(())
     }
@@ -81,12 +100,17 @@ impl Socket for Ours {
         let mut octets = 0;
         for _ in 0..count {
             let message = match &self.socket {
+                Kind::Pull(pull) if LIMITED => loop {
+                    if let Ok(received) = timeout(LIMIT, pull.recv()).await {
+                        break received?;
+                    }
+                },
                 Kind::Pull(pull) => pull.recv().await?,
                 Kind::Router(router) => router.recv().await?.1,
                 Kind::Req(req) => req.recv().await?,
                 Kind::Rep(rep) => rep.recv().await?,
                 Kind::Dealer(dealer) => dealer.recv().await?,
-                Kind::Push(_) => return Err("does not receive".into()),
+                Kind::Push(_) | Kind::Pub(_) => return Err("does not receive".into()),
             };
             octets += message.byte_len();
         }
@@ -94,7 +118,7 @@ impl Socket for Ours {
     }
 }
 
-impl Ours {
+impl<const LIMITED: bool> Ours<LIMITED> {
     fn new(kind: SocketKind, size: usize, context: &Context) -> Result<Self> {
         let mark = NonZeroUsize::new(usize::try_from(HIGH_WATER_MARK)?);
         let options = SocketOptions::new()
@@ -108,6 +132,7 @@ impl Ours {
             SocketKind::Router => Kind::Router(RouterSocket::with_options(options)?),
             SocketKind::Req => Kind::Req(ReqSocket::with_options(options)?),
             SocketKind::Rep => Kind::Rep(RepSocket::with_options(options)?),
+            SocketKind::Pub => Kind::Pub(PubSocket::with_options(options)?),
         };
         let body = Frame::from(vec![0; size]);
         Ok(Self { socket, body })

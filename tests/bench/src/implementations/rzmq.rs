@@ -79,6 +79,7 @@ impl Rzmq {
             SocketKind::Router => SocketType::Router,
             SocketKind::Req => SocketType::Req,
             SocketKind::Rep => SocketType::Rep,
+            SocketKind::Pub => SocketType::Pub,
         })?;
         socket.set_option(SNDHWM, HIGH_WATER_MARK).await?;
         socket.set_option(RCVHWM, HIGH_WATER_MARK).await?;

@@ -43,13 +43,13 @@ macro_rules! each {
 
 impl Socket for Zeromq {
     async fn bind(kind: SocketKind, endpoint: &str, size: usize) -> Result<(Self, String)> {
-        let mut socket = Self::new(kind, size);
+        let mut socket = Self::new(kind, size)?;
         let bound = each!(&mut socket.socket, it => it.bind(endpoint).await?);
         Ok((socket, bound.to_string()))
     }
 
     async fn connect(kind: SocketKind, endpoint: &str, size: usize) -> Result<Self> {
-        let mut socket = Self::new(kind, size);
+        let mut socket = Self::new(kind, size)?;
         each!(&mut socket.socket, it => it.connect(endpoint).await?);
         Ok(socket)
     }
@@ -76,7 +76,7 @@ impl Socket for Zeromq {
 }
 
 impl Zeromq {
-    fn new(kind: SocketKind, size: usize) -> Self {
+    fn new(kind: SocketKind, size: usize) -> Result<Self> {
         let socket = match kind {
             SocketKind::Push => Typed::Push(PushSocket::new()),
             SocketKind::Pull => Typed::Pull(PullSocket::new()),
@@ -84,11 +84,12 @@ impl Zeromq {
             SocketKind::Router => Typed::Router(RouterSocket::new()),
             SocketKind::Req => Typed::Req(ReqSocket::new()),
             SocketKind::Rep => Typed::Rep(RepSocket::new()),
+            SocketKind::Pub => return Err("publishes to no crowd".into()),
         };
-        Self {
+        Ok(Self {
             socket,
             body: vec![0; size].into(),
-        }
+        })
     }
 }
 
