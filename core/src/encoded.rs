@@ -12,7 +12,7 @@ use crate::pipe::COPY_MAX;
 use crate::zmtp::frame::{HEADER_MAX, put_header};
 
 /// A message whose bodies are all up to this size, in bytes, is copied into each pipe; another is shared by all.
-const SHARED_OVER: usize = 256;
+pub(crate) const SHARED_OVER: usize = 256;
 
 /// One message in the form in which pipes take it.
 ///
@@ -30,7 +30,7 @@ impl Encoded {
     pub(crate) fn encode(&mut self, message: &Message) {
         self.clear();
         let frames = message.frames();
-        if frames.iter().all(|frame| frame.len() <= SHARED_OVER) {
+        if is_small(message) {
             put_message(&mut self.octets, message);
             return;
         }
@@ -63,6 +63,12 @@ impl Encoded {
     pub(crate) fn len(&self) -> usize {
         self.octets.len() + self.pieces.iter().map(Bytes::len).sum::<usize>()
     }
+}
+
+/// Whether a message is better copied than shared.
+pub(crate) fn is_small(message: &Message) -> bool {
+    let frames = message.frames();
+    frames.iter().all(|frame| frame.len() <= SHARED_OVER)
 }
 
 /// Writes a message, all of it by copy.

@@ -119,6 +119,7 @@ impl Peer {
     /// Messages that a PUB, XPUB or XSUB of this side did not send to this peer because its pipe was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
+        self.0.flush();
         self.0.dropped.get()
     }
 }
@@ -179,6 +180,8 @@ pub(crate) struct Link {
     pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// The socket, if it sends to more than one peer.
+    pub(crate) publishing: Weak<Core>,
     /// What a publisher is told by a socket that subscribes; none for others.
     pub(crate) publisher: Option<Box<Publisher>>,
     /// Messages that were not sent to this peer because its pipe was full.
@@ -204,7 +207,17 @@ impl Link {
     pub(crate) fn queued(&self) -> usize {
         match self.partner() {
             Some((other, theirs)) => other.inbox.unread(&theirs),
-            None => self.outbound.counts().queued,
+            None => {
+                self.flush();
+                self.outbound.counts().queued
+            }
+        }
+    }
+
+    /// Puts into the pipe what a socket that sends to many has not put there yet.
+    fn flush(&self) {
+        if let Some(core) = self.publishing.upgrade() {
+            core.fan_out.flush(&core);
         }
     }
 

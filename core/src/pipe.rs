@@ -16,9 +16,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::Waker;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use crate::encoded::Encoded;
+use crate::encoded::{Encoded, SHARED_OVER};
 use crate::frame::Frame;
 use crate::message::Message;
 use crate::segment::{Content, RawMessage, Segment, SegmentPool};
@@ -45,6 +45,21 @@ impl Limits {
         messages: None,
         bytes: None,
     };
+
+    /// After so many messages a segment closes: credit for it returns at once.
+    pub(crate) fn per_segment(&self) -> usize {
+        self.messages
+            .map_or(usize::MAX, |hwm| hwm.get().div_ceil(4))
+    }
+}
+
+/// What a pipe has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Messages that have entered it, the first ones of those that were offered.
+    pub(crate) messages: usize,
+    /// How many more have room.
+    pub(crate) room: usize,
 }
 
 /// Why a message did not enter a pipe.
@@ -182,28 +197,52 @@ impl Pipe {
         Ok(())
     }
 
-    /// As [`publish`](Self::publish); tells whether there is room for another.
-    pub(crate) fn publish_alone(&self, message: &Message) -> Result<bool, Refused> {
-        let (waker, has_room) = {
-            let mut state = self.state.lock();
+    /// As [`publish`](Self::publish); tells how much room is left.
+    pub(crate) fn publish_alone(&self, message: &Message) -> Result<Published, Refused> {
+        self.publish_with(|state, pool| {
             state.check_room()?;
-            state.encode(&self.pool, &[], message.frames());
-            (state.reader.wake(), state.room() > 0)
-        };
-        wake(waker);
-        Ok(has_room)
+            state.encode(pool, &[], message.frames());
+            Ok(1)
+        })
     }
 
-    /// As [`publish`](Self::publish), of a message that is encoded already; tells whether there is room for another.
-    pub(crate) fn publish_encoded(&self, message: &Encoded) -> Result<bool, Refused> {
-        let (waker, has_room) = {
-            let mut state = self.state.lock();
+    /// As [`publish`](Self::publish), of a message that is encoded already; tells how much room is left.
+    pub(crate) fn publish_encoded(&self, message: &Encoded) -> Result<Published, Refused> {
+        self.publish_with(|state, pool| {
             state.check_room()?;
-            state.append_encoded(&self.pool, message);
-            (state.reader.wake(), state.room() > 0)
+            state.append_encoded(pool, message);
+            Ok(1)
+        })
+    }
+
+    /// Publishes as many of these messages as have room; each ends at one of `ends`.
+    pub(crate) fn publish_batch(
+        &self,
+        octets: &Bytes,
+        ends: &[usize],
+    ) -> Result<Published, Refused> {
+        self.publish_with(|state, pool| {
+            let messages = state.room_for(ends)?;
+            if let Some(end) = messages.checked_sub(1).and_then(|last| ends.get(last)) {
+                state.append_batch(pool, octets.slice(..*end), messages);
+            }
+            Ok(messages)
+        })
+    }
+
+    fn publish_with(
+        &self,
+        publish: impl FnOnce(&mut State, &SegmentPool) -> Result<usize, Refused>,
+    ) -> Result<Published, Refused> {
+        let (waker, published) = {
+            let mut state = self.state.lock();
+            let messages = publish(&mut state, &self.pool)?;
+            let room = state.room();
+            let waker = (messages > 0).then(|| state.reader.wake()).flatten();
+            (waker, Published { messages, room })
         };
         wake(waker);
-        Ok(has_room)
+        Ok(published)
     }
 
     /// As [`publish`](Self::publish), whatever the marks say; a finished pipe discards the message.
@@ -447,6 +486,25 @@ impl State {
         Ok(())
     }
 
+    /// How many of these messages have room, from the first on; each ends at one of `ends`.
+    fn room_for(&mut self, ends: &[usize]) -> Result<usize, Refused> {
+        if self.finished {
+            return Err(Refused::Closed);
+        }
+        let mut messages = self.room().min(ends.len());
+        if let Some(budget) = self.limits.bytes
+            && messages > 0
+        {
+            // One may pass the budget.
+            let within = ends.partition_point(|end| self.queued_bytes + end < budget.get());
+            messages = messages.min(within + 1);
+        }
+        if messages < ends.len() {
+            self.writer.waiting = true;
+        }
+        Ok(messages)
+    }
+
     fn count_in(&mut self, messages: usize, bytes: usize) {
         self.queued += messages;
         self.queued_bytes += bytes;
@@ -512,19 +570,33 @@ impl State {
         self.end_message(message.len());
     }
 
+    /// Appends several small messages: by reference, unless that costs more than a copy.
+    fn append_batch(&mut self, pool: &SegmentPool, octets: Bytes, messages: usize) {
+        let bytes = octets.len();
+        if bytes > SHARED_OVER {
+            self.segments.push_back(Segment::shared(octets, 0, false));
+            self.tail_open = false;
+        } else if let Some(tail) = self.open_tail(pool) {
+            tail.extend_from_slice(&octets);
+        }
+        self.end_messages(messages, bytes);
+    }
+
     /// Counts the message that the last segment ends with.
     fn end_message(&mut self, bytes: usize) {
-        let per_segment = self
-            .limits
-            .messages
-            .map_or(usize::MAX, |hwm| hwm.get().div_ceil(4));
+        self.end_messages(1, bytes);
+    }
+
+    /// Counts the messages that the last segment ends with.
+    fn end_messages(&mut self, messages: usize, bytes: usize) {
+        let per_segment = self.limits.per_segment();
         if let Some(tail) = self.segments.back_mut() {
-            tail.messages += 1;
+            tail.messages += messages;
             tail.boundary = true;
             self.tail_open =
                 self.tail_open && tail.messages < per_segment && tail.len() < SEGMENT_BYTES;
         }
-        self.count_in(1, bytes);
+        self.count_in(messages, bytes);
     }
 
     /// Appends one frame, and returns how many bytes it takes.

@@ -304,7 +304,9 @@ impl<S: Stream> Session<'_, S> {
             return Poll::Pending;
         }
         loop {
-            let is_done = self.writer.is_idle() && !self.writer.refill(cx);
+            let is_done = self.writer.is_idle()
+                && !self.writer.refill(cx)
+                && !(self.topics.flush() && self.writer.refill(cx));
             if !self.writer.shut_down {
                 // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
                 self.topics.collect(&mut self.writer.control, cx.waker());

@@ -74,6 +74,11 @@ impl Topics {
         }
     }
 
+    /// Puts what waits for all subscribers into their pipes; tells whether that was anything.
+    pub(crate) fn flush(&self) -> bool {
+        self.core.fan_out.flush(&self.core)
+    }
+
     /// Moves what the socket has to tell this publisher behind `out`, of which nothing is lost until it is written.
     pub(crate) fn collect(&mut self, out: &mut BytesMut, waker: &Waker) {
         let Some(publisher) = &self.link.publisher else {

@@ -1,14 +1,13 @@
 //! [`FanOut`]: outgoing messages to all that asked for them.
 //!
 //! ```text
-//! send ──► send lock ──► who asked (subscriptions) ──► encoded once ──► a pipe for each
-//!                              ▲
-//! sessions ── a peer's SUBSCRIBE, CANCEL
+//! send ──► send lock ──► who asked (subscribers) ──► encoded once ──► a pipe for each
+//!                              ▲                          │  ▲
+//! sessions ── a peer's SUBSCRIBE, CANCEL                  └ batch: what follows for the same peers
 //! ```
 //!
-//! Locks are taken in this order: send, subscriptions, pipe. The send lock makes one order of messages at all peers.
+//! Locks are taken in this order: send, subscribers, pipe. The send lock makes one order of messages at all peers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,10 +15,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::Coop;
-use super::subscriptions::{Inserted, Removed, Subscriber, Subscriptions};
-use crate::encoded::Encoded;
+use super::batch::Batch;
+use super::subscribers::{Outcome, Subscribers, Told, tell};
+use super::subscriptions::Subscriber;
+use crate::encoded::{Encoded, is_small};
 use crate::message::Message;
-use crate::monitor::DropReason;
 use crate::options::{Manual, PubSubOptions};
 use crate::peer::{Bell, Link, PeerId};
 use crate::pipe::Refused;
@@ -31,7 +31,9 @@ use crate::zmtp::traffic::PeerMisbehaved;
 #[derive(Debug, Default)]
 pub(crate) struct FanOut {
     sending: Mutex<Sending>,
-    table: Mutex<Table>,
+    subscribers: Mutex<Subscribers>,
+    /// A batch takes messages: who finds its pipe empty looks whether there are any.
+    has_batch: AtomicBool,
     /// Rings when a pipe has room.
     pub(crate) bell: Arc<Bell>,
     /// Subscriptions have changed.
@@ -47,30 +49,9 @@ struct Sending {
     closed: bool,
     encoded: Encoded,
     chosen: Vec<Subscriber>,
+    batch: Batch,
     /// The next message is for this peer alone.
     only: Option<PeerId>,
-}
-
-/// Who is there, and who asked for what.
-#[derive(Debug, Default)]
-struct Table {
-    subscriptions: Subscriptions,
-    /// What was asked for, if the owner decides what is in force.
-    requested: Subscriptions,
-    subscribers: Vec<Option<Place>>,
-    free: Vec<Subscriber>,
-    by_peer: HashMap<PeerId, Subscriber>,
-    /// Of the fan-out that is under way.
-    generation: u64,
-}
-
-#[derive(Debug)]
-struct Place {
-    link: Arc<Link>,
-    /// The fan-out for which it was last chosen, so that it is chosen once for each.
-    chosen_for: u64,
-    /// Messages that were dropped for it since there was room last.
-    run: u64,
 }
 
 /// Whether a peer wants a topic or does not any more.
@@ -135,38 +116,118 @@ impl FanOut {
     /// Publishes a message to all that it is for, or refuses it; what one of them has no room for is dropped for it
     /// alone, unless nothing is to be dropped.
     pub(crate) fn try_send(&self, core: &Core, to: To, message: &Message) -> Result<(), Refused> {
-        let mut told = Vec::new();
+        let mut told = Told::new();
         let sent = {
             let mut sending = self.sending.lock();
-            let sending = &mut *sending;
             if sending.closed {
                 return Err(Refused::Closed);
             }
-            let mut table = self.table.lock();
-            table.choose(to, sending.only, message, &mut sending.chosen);
-            let no_drop = to == To::Subscribers && core.options.pubsub.no_drop;
-            if no_drop && table.is_one_full(&sending.chosen) {
-                Err(Refused::Full)
-            } else {
-                sending.only = None;
-                let chosen = (&sending.chosen[..], &mut told);
-                if table.publish(core, &mut sending.encoded, message, chosen) {
-                    self.is_tight.store(true, Ordering::Relaxed);
+            let mut subscribers = self.subscribers.lock();
+            if sending.batch.take(to, message, subscribers.in_force()) {
+                if sending.batch.is_full() {
+                    self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
                 }
-                Ok(sending.chosen.len())
+                Ok(())
+            } else {
+                self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+                self.publish(
+                    core,
+                    (to, message),
+                    (&mut *sending, &mut *subscribers),
+                    &mut told,
+                )
             }
         };
-        for (link, messages) in &told {
-            core.tell_dropped(Some(link), DropReason::Full, *messages);
+        tell(core, &told);
+        sent
+    }
+
+    /// Publishes a message at once, and opens a batch for those that follow if that is of use.
+    fn publish(
+        &self,
+        core: &Core,
+        (to, message): (To, &Message),
+        (sending, subscribers): (&mut Sending, &mut Subscribers),
+        told: &mut Told,
+    ) -> Result<(), Refused> {
+        subscribers.choose(to, sending.only, message, &mut sending.chosen);
+        let chosen = &sending.chosen[..];
+        let no_drop = to == To::Subscribers && core.options.pubsub.no_drop;
+        if no_drop && subscribers.is_one_full(chosen) {
+            return Err(Refused::Full);
         }
-        if sent? == 0 {
+        let batches = chosen.len() > 1
+            && !no_drop
+            && sending.only.is_none()
+            && subscribers.have_sessions()
+            && is_small(message);
+        sending.only = None;
+        // Before a pipe has the message: whose session takes it is to see that there may be more.
+        self.has_batch.store(batches, Ordering::Release);
+        let outcome = subscribers.publish(core, &mut sending.encoded, message, (chosen, told));
+        self.note(outcome);
+        if chosen.is_empty() {
             core.counters.unmatched.add(1);
+        }
+        if batches && outcome.taken > 0 && outcome.room > 0 {
+            let limit = outcome.room.min(core.live.send().per_segment());
+            sending
+                .batch
+                .open((to, message), subscribers.in_force(), chosen, limit);
+        } else {
+            self.has_batch.store(false, Ordering::Release);
         }
         Ok(())
     }
 
+    /// Puts what is in the batch into the pipes; tells whether that was anything.
+    ///
+    /// Who reads a pipe and finds it empty calls it before it waits, and whoever wants to know what is in the pipes.
+    pub(crate) fn flush(&self, core: &Core) -> bool {
+        if !self.has_batch.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut told = Told::new();
+        let flushed = {
+            let mut sending = self.sending.lock();
+            let mut subscribers = self.subscribers.lock();
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told)
+        };
+        tell(core, &told);
+        flushed
+    }
+
+    fn end_batch(
+        &self,
+        core: &Core,
+        (sending, subscribers): (&mut Sending, &mut Subscribers),
+        told: &mut Told,
+    ) -> bool {
+        let messages = sending.batch.close();
+        let has_any = messages.is_some();
+        if let Some(messages) = messages {
+            self.note(subscribers.publish_batch(core, &messages, told));
+            sending.batch.recycle(messages);
+        }
+        // After the pipes have what was in it: who sees none is woken by its pipe.
+        self.has_batch.store(false, Ordering::Release);
+        has_any
+    }
+
+    fn note(&self, outcome: Outcome) {
+        if outcome.is_tight() {
+            self.is_tight.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Sends a message to one peer alone, whatever it asked for.
-    pub(crate) fn send_to(&self, link: &Link, message: &Message) -> Result<(), Refused> {
+    pub(crate) fn send_to(
+        &self,
+        core: &Core,
+        link: &Link,
+        message: &Message,
+    ) -> Result<(), Refused> {
+        self.flush(core);
         let sending = self.sending.lock();
         if sending.closed {
             return Err(Refused::Closed);
@@ -190,85 +251,44 @@ impl FanOut {
 
     /// How many peers would get a message with this first frame.
     fn matching(&self, topic: &[u8]) -> usize {
-        let mut table = self.table.lock();
         let mut chosen = Vec::new();
-        table.choose_subscribers(topic, &mut chosen);
+        self.subscribers
+            .lock()
+            .choose_subscribers(topic, &mut chosen);
         chosen.len()
     }
 
     /// How many different topics were asked for and are in force.
     pub(crate) fn topics(&self) -> usize {
-        self.table.lock().subscriptions.topics()
+        self.subscribers.lock().in_force().0.topics()
     }
 
     /// A new peer, which has asked for nothing.
     pub(crate) fn add(&self, link: &Arc<Link>) {
-        let mut table = self.table.lock();
-        let place = Place {
-            link: Arc::clone(link),
-            chosen_for: 0,
-            run: 0,
-        };
-        let subscriber = table.free.pop().unwrap_or_else(|| {
-            table.subscribers.push(None);
-            Subscriber::try_from(table.subscribers.len() - 1).unwrap_or(Subscriber::MAX)
-        });
-        if let Some(free) = table.subscribers.get_mut(subscriber as usize) {
-            *free = Some(place);
-        }
-        table.by_peer.insert(link.id, subscriber);
+        self.subscribers.lock().add(link);
     }
 
     /// The end of a peer; returns what it had asked for, and how many messages were dropped for it of which nobody was
     /// told.
-    pub(crate) fn remove(&self, link: &Link, options: &PubSubOptions) -> (Vec<Bytes>, u64) {
-        let mut dropped = 0;
-        let topics = {
-            let mut table = self.table.lock();
-            let Some(subscriber) = table.by_peer.remove(&link.id) else {
-                return (Vec::new(), 0);
-            };
-            if let Some(place) = table.subscribers.get_mut(subscriber as usize)
-                && let Some(mut place) = place.take()
-            {
-                dropped = place.end_run().map_or(0, |(_, messages)| messages);
-            }
-            table.free.push(subscriber);
-            let in_force = table.subscriptions.remove_all(subscriber);
-            match options.xpub_manual {
-                Manual::Off => in_force,
-                _ => table.requested.remove_all(subscriber),
-            }
-        };
+    pub(crate) fn remove(&self, core: &Core, link: &Link) -> (Vec<Bytes>, u64) {
+        self.flush(core);
+        let gone = self.subscribers.lock().remove(link, &core.options.pubsub);
         self.tell_changed();
-        let topics = topics.into_iter().map(|(topic, _)| topic);
-        (topics.collect(), dropped)
+        gone
     }
 
     /// What a peer wants; none if it is gone, an error if it wants too much.
     pub(crate) fn ask(
         &self,
         link: &Link,
-        (ask, topic): (Ask, &[u8]),
+        ask: (Ask, &[u8]),
         options: &PubSubOptions,
     ) -> Result<Option<Asked>, PeerMisbehaved> {
-        let asked = {
-            let mut table = self.table.lock();
-            let Some(&subscriber) = table.by_peer.get(&link.id) else {
-                return Ok(None);
-            };
-            let topics = match options.xpub_manual {
-                Manual::Off => &mut table.subscriptions,
-                _ => &mut table.requested,
-            };
-            let asked = change(topics, subscriber, ask, topic);
-            if !link.is_inproc() {
-                check_limits(topics.held(subscriber), options)?;
-            }
-            asked
-        };
-        self.tell_changed();
-        Ok(Some(asked))
+        let asked = self.subscribers.lock().ask(link, ask, options)?;
+        if asked.is_some() {
+            self.tell_changed();
+        }
+        Ok(asked)
     }
 
     /// Puts subscriptions of a peer in force, or ends them, whatever it asked for.
@@ -281,12 +301,8 @@ impl FanOut {
     ) {
         {
             let mut sending = self.sending.lock();
-            let mut table = self.table.lock();
-            let Some(&subscriber) = table.by_peer.get(&link.id) else {
+            if !self.subscribers.lock().decide(link, ask, topics) {
                 return;
-            };
-            for topic in topics {
-                change(&mut table.subscriptions, subscriber, ask, topic.as_ref());
             }
             if options.xpub_manual == Manual::LastValue && ask == Ask::Subscribe {
                 sending.only = Some(link.id);
@@ -302,142 +318,9 @@ impl FanOut {
     }
 
     /// Nothing is sent after this; everybody who waits is woken.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, core: &Core) {
         self.sending.lock().closed = true;
+        self.flush(core);
         self.bell.0.notify_waiters();
-    }
-}
-
-fn change(topics: &mut Subscriptions, subscriber: Subscriber, ask: Ask, topic: &[u8]) -> Asked {
-    let is_new = match ask {
-        Ask::Subscribe => topics.insert(topic, subscriber) != Inserted::Again,
-        Ask::Cancel => topics.remove(topic, subscriber) != Removed::Unknown,
-    };
-    if is_new {
-        Asked::Changed
-    } else {
-        Asked::Repeated
-    }
-}
-
-fn check_limits(
-    (topics, bytes): (usize, usize),
-    options: &PubSubOptions,
-) -> Result<(), PeerMisbehaved> {
-    if let Some(limit) = options.max_topics.map(usize::from)
-        && topics > limit
-    {
-        return Err(PeerMisbehaved::TooManyTopics { limit });
-    }
-    if let Some(limit) = options.max_topic_bytes.map(usize::from)
-        && bytes > limit
-    {
-        return Err(PeerMisbehaved::TopicsTooLarge { limit });
-    }
-    Ok(())
-}
-
-impl Place {
-    /// There is room again; gives how many messages were dropped that nobody was told of, if there are any.
-    fn end_run(&mut self) -> Option<(Arc<Link>, u64)> {
-        // Of the first one somebody was.
-        let messages = std::mem::take(&mut self.run).saturating_sub(1);
-        (messages > 0).then(|| (Arc::clone(&self.link), messages))
-    }
-}
-
-impl Table {
-    /// Whom a message is for, each once.
-    fn choose(
-        &mut self,
-        to: To,
-        only: Option<PeerId>,
-        message: &Message,
-        chosen: &mut Vec<Subscriber>,
-    ) {
-        chosen.clear();
-        match to {
-            To::All => chosen.extend(self.by_peer.values()),
-            To::Subscribers => {
-                let topic = message.frames().first().map(AsRef::as_ref);
-                self.choose_subscribers(topic.unwrap_or_default(), chosen);
-            }
-        }
-        if let Some(only) = only {
-            let only = self.by_peer.get(&only);
-            chosen.retain(|subscriber| Some(subscriber) == only);
-        }
-    }
-
-    fn choose_subscribers(&mut self, topic: &[u8], chosen: &mut Vec<Subscriber>) {
-        self.generation += 1;
-        let generation = self.generation;
-        let places = &mut self.subscribers;
-        self.subscriptions.matching(topic, |subscriber| {
-            if let Some(Some(place)) = places.get_mut(subscriber as usize)
-                && place.chosen_for != generation
-            {
-                place.chosen_for = generation;
-                chosen.push(subscriber);
-            }
-        });
-    }
-
-    fn is_one_full(&self, chosen: &[Subscriber]) -> bool {
-        let is_full = |subscriber: &Subscriber| {
-            let place = self.subscribers.get(*subscriber as usize);
-            place
-                .and_then(Option::as_ref)
-                .is_some_and(|place| place.link.outbound.has_room() == Err(Refused::Full))
-        };
-        chosen.iter().any(is_full)
-    }
-
-    /// Puts the message into the pipes of all that are chosen; tells whether that has made one full. Those for which
-    /// dropping begins or ends go to `told`, with the number of messages that nobody was told of.
-    fn publish(
-        &mut self,
-        core: &Core,
-        encoded: &mut Encoded,
-        message: &Message,
-        (chosen, told): (&[Subscriber], &mut Vec<(Arc<Link>, u64)>),
-    ) -> bool {
-        // One alone needs no copy to share.
-        let is_shared = chosen.len() > 1;
-        if is_shared {
-            encoded.encode(message);
-        }
-        let mut is_tight = false;
-        for subscriber in chosen {
-            let Some(Some(place)) = self.subscribers.get_mut(*subscriber as usize) else {
-                continue;
-            };
-            let pipe = &place.link.outbound;
-            let published = if is_shared {
-                pipe.publish_encoded(encoded)
-            } else {
-                pipe.publish_alone(message)
-            };
-            match published {
-                Ok(has_room) => {
-                    is_tight |= !has_room;
-                    if place.run > 0 {
-                        told.extend(place.end_run());
-                    }
-                }
-                Err(Refused::Full) => {
-                    core.counters.dropped(DropReason::Full, 1);
-                    place.link.dropped.add(1);
-                    place.run += 1;
-                    if place.run == 1 {
-                        told.push((Arc::clone(&place.link), 1));
-                    }
-                }
-                // Its connection has just ended.
-                Err(Refused::Closed) => {}
-            }
-        }
-        encoded.clear();
-        is_tight
     }
 }

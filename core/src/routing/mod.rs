@@ -14,11 +14,13 @@
 //! | SUB | PUB, XPUB | fair-queued, what was asked for | none | |
 //! | XSUB | PUB, XPUB | fair-queued | to all | drop for that peer, counted |
 
+pub(crate) mod batch;
 pub(crate) mod fair_queue;
 pub(crate) mod fan_out;
 pub(crate) mod interest;
 pub(crate) mod round_robin;
 pub(crate) mod source;
+pub(crate) mod subscribers;
 pub(crate) mod subscriptions;
 
 use std::sync::atomic::{AtomicU32, Ordering};

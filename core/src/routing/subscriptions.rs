@@ -34,7 +34,8 @@ pub(crate) struct Subscriptions {
     topics: usize,
 }
 
-type NodeId = u32;
+/// The number of a topic in the tree; another one may have it later.
+pub(crate) type NodeId = u32;
 
 /// The node of the empty topic, from which all others hang.
 const ROOT: NodeId = 0;
@@ -110,6 +111,12 @@ impl Subscriptions {
                 each(*subscriber);
             }
         }
+    }
+
+    /// The numbers of all topics that `message` begins with, those of places included where topics branch.
+    #[inline]
+    pub(crate) fn nodes(&self, message: &[u8]) -> impl Iterator<Item = NodeId> {
+        self.path(message).map(|(id, _)| id)
     }
 
     /// Gives a subscriber a topic.

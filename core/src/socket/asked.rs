@@ -91,7 +91,7 @@ impl Core {
 
     /// Ends all subscriptions of a peer that is gone, and tells an XPUB's owner, behind all that the peer sent.
     pub(crate) fn forget_subscriptions(&self, link: &Arc<Link>) {
-        let (topics, dropped) = self.fan_out.remove(link, &self.options.pubsub);
+        let (topics, dropped) = self.fan_out.remove(self, link);
         self.tell_dropped(Some(link), DropReason::Full, dropped);
         if self.traits.tells_subscriptions {
             for topic in topics {

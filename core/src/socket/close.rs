@@ -78,7 +78,7 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
         endpoint.stop(&core).await;
     }
     core.outbox.close();
-    core.fan_out.close();
+    core.fan_out.close(&core);
     core.inbox.close();
     let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
     // What another socket of this process has, it can still receive.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -248,6 +248,11 @@ impl Core {
                 inbound,
                 credit_every: AtomicUsize::new(every),
                 announced: AtomicBool::new(false),
+                publishing: if self.traits.fans_out {
+                    Arc::downgrade(self)
+                } else {
+                    Weak::new()
+                },
                 publisher: self.traits.subscribes.then(Box::default),
                 dropped: Counter::default(),
                 ending: Ending::default(),

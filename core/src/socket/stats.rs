@@ -10,6 +10,7 @@ use crate::pipe::Pipe;
 
 impl Core {
     pub(crate) fn stats(&self) -> SocketStats {
+        self.fan_out.flush(self);
         let mut stats = self.counters.stats();
         let outbound = self.pipes_of(|link| link.outbound_is_own);
         for counts in outbound.iter().map(|pipe| pipe.counts()) {
@@ -72,6 +73,7 @@ impl Core {
     }
 
     fn pipes_of(&self, chosen: impl Fn(&Link) -> bool) -> Vec<Arc<Pipe>> {
+        self.fan_out.flush(self);
         let mut pipes = self.early_pipes();
         let peers = self.peers.lock();
         let links = peers.by_id.values().filter(|link| chosen(link));

@@ -66,7 +66,7 @@ impl SubscriptionRequest {
     /// socket is closed; there is no other.
     pub fn reply(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        let sent = self.core.fan_out.send_to(&self.link, &message);
+        let sent = self.core.fan_out.send_to(&self.core, &self.link, &message);
         sent.map_err(|refused| super::send_error(refused, message))
     }
 

@@ -6,7 +6,7 @@
 //!  Subscribe:                 a message now and then until every subscriber has one
 //!    ── R: every subscriber has a message ────►
 //!    ── G: the last of them has come ─────────►  from here on messages count
-//!    ── P: every subscriber has 400 more ─────►
+//!    ── P: every subscriber has 250 more ─────►
 //! ```
 
 use std::cell::{Cell, RefCell};

@@ -13,6 +13,7 @@ use crate::decode::Decoder;
 use crate::pipe::{Limits, Pipe, Refused, Taken};
 use crate::segment::Segment;
 
+mod batch;
 mod contents;
 
 /// Counts how often it is called.
