@@ -385,8 +385,12 @@ impl Writer<'_> {
         }
         let to_boundary = !self.control.is_empty() && !control_now;
         let used = usize::from(control_now) + self.flight.slices(rest, to_boundary);
-        let slices = slices.get(..used).unwrap_or_default();
-        let written = match ready!(Pin::new(stream).poll_write_vectored(cx, slices)) {
+        let written = match slices.get(..used).unwrap_or_default() {
+            // A call for one slice costs the kernel less.
+            [slice] => Pin::new(stream).poll_write(cx, slice),
+            slices => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        let written = match ready!(written) {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Ok(written) => written,
             Err(error) => return Poll::Ready(Err(error)),

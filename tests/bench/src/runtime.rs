@@ -29,18 +29,15 @@ impl Drive {
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        match self {
-            Self::CurrentThread | Self::OwnThread | Self::Blocking => {
-                current_thread()?.block_on(task)
-            }
-            Self::TwoWorkers => {
-                let runtime = Builder::new_multi_thread()
-                    .worker_threads(2)
-                    .enable_all()
-                    .build()?;
-                runtime.block_on(async { tokio::spawn(task).await? })
-            }
-        }
+        let runtime = match self {
+            Self::CurrentThread | Self::OwnThread | Self::Blocking => current_thread()?,
+            Self::TwoWorkers => Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?,
+        };
+        // A task like any other: what is given to `block_on` itself is polled after a look at the driver each time.
+        runtime.block_on(async { tokio::spawn(task).await? })
     }
 
     /// Starts a task beside the one that calls; nobody waits for it.
