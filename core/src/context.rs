@@ -1,14 +1,16 @@
-//! [`Context`]: the name space of inproc and memory endpoints.
+//! [`Context`]: the name space of inproc and memory endpoints, and the end of all its sockets.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::endpoint::Endpoint;
+use crate::error::{ShutdownReport, SocketReport};
 use crate::network::Network;
-use crate::options::SocketOptions;
+use crate::options::{Linger, SocketOptions};
 use crate::socket::core::{Core, Phase};
 use crate::socket::outbound::Slot;
 use crate::sync::Mutex;
@@ -43,9 +45,19 @@ use crate::sync::Mutex;
 #[derive(Clone, Default)]
 pub struct Context {
     names: Arc<Mutex<Names>>,
+    sockets: Arc<Mutex<Sockets>>,
     network: Network,
     /// None for those of [`SocketOptions`].
     defaults: Option<Arc<SocketOptions>>,
+}
+
+/// The sockets of a context, also those that are closing.
+#[derive(Default)]
+struct Sockets {
+    all: Vec<Weak<Core>>,
+    /// How many there were when those that are gone were left out.
+    kept: usize,
+    shut_down: bool,
 }
 
 /// Who is bound to which name, and who waits for one to be.
@@ -98,6 +110,73 @@ impl Context {
         GLOBAL.clone()
     }
 
+    /// Closes all sockets of this context for good, within `deadline`.
+    ///
+    /// Whoever waits in a call of theirs is woken, and is told that the socket is closed. Each stops listening, then takes
+    /// no more messages, then sends what is queued, within its linger time and at most until the deadline; the report
+    /// tells how many messages did not go out. Sockets that were closing before have until the deadline, too, but no
+    /// longer. When this returns, connections, tasks and ports of all of them are gone. It may be called again: the
+    /// deadline that is over first counts, and the report is the same.
+    ///
+    /// A socket that is made with this context later is closed from the beginning. A socket whose runtime stands still
+    /// is waited for. (libzmq: `zmq_ctx_shutdown` and `zmq_ctx_term`)
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the sockets go on closing in the background.
+    ///
+    /// # Example
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use privateer_core::{Context, PullSocket, RecvError};
+    ///
+    /// let context = Context::new();
+    /// let pull = PullSocket::with_options(context.socket_options())?;
+    /// pull.bind("tcp://127.0.0.1:*").await?;
+    /// let (report, received) = tokio::join!(context.shutdown(Duration::from_secs(1)), pull.recv());
+    /// assert_eq!(received, Err(RecvError::Closed));
+    /// assert_eq!(report.unsent(), 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let all: Vec<_> = {
+            let mut sockets = self.sockets.lock();
+            sockets.shut_down = true;
+            sockets.all.iter().filter_map(Weak::upgrade).collect()
+        };
+        // All at once: each has the whole time.
+        let mut closing = Vec::new();
+        for core in all {
+            let linger = match core.live.linger() {
+                Linger::Discard => Linger::Discard,
+                Linger::For(limit) => Linger::For(limit.min(deadline)),
+                Linger::Forever => Linger::For(deadline),
+            };
+            let endpoints = core.endpoints.lock().all();
+            closing.push((core.socket_type, endpoints, core.close(linger)));
+        }
+        let mut sockets = Vec::new();
+        for (socket_type, endpoints, closing) in closing {
+            sockets.push(SocketReport {
+                socket_type,
+                endpoints,
+                unsent: closing.await.unsent,
+            });
+        }
+        ShutdownReport { sockets }
+    }
+
+    /// Knows a new socket from now on; tells whether it is too late for one.
+    pub(crate) fn add(&self, core: &Arc<Core>) -> bool {
+        let mut sockets = self.sockets.lock();
+        if sockets.all.len() >= 2 * sockets.kept.max(8) {
+            sockets.all.retain(|socket| socket.strong_count() > 0);
+            sockets.kept = sockets.all.len();
+        }
+        sockets.all.push(Arc::downgrade(core));
+        sockets.shut_down
+    }
+
     /// The simulated network of the context's memory endpoints.
     #[must_use]
     pub const fn network(&self) -> &Network {
@@ -120,7 +199,6 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::options::Linger;
 
     #[test]
     fn a_contexts_defaults_are_where_its_sockets_begin() {

@@ -203,3 +203,32 @@ pub struct CloseReport {
     /// received).
     pub unsent: u64,
 }
+
+/// What [`Context::shutdown`](crate::Context::shutdown) left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "messages may not have been sent"]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// All sockets that there were, in the order in which they were made.
+    pub sockets: Vec<SocketReport>,
+}
+
+/// What one socket of a context left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketReport {
+    /// The socket's type.
+    pub socket_type: crate::SocketType,
+    /// What it was bound to, wildcards resolved, and connected to; nothing if it was closing before.
+    pub endpoints: Vec<Endpoint>,
+    /// As [`CloseReport::unsent`].
+    pub unsent: u64,
+}
+
+impl ShutdownReport {
+    /// [`SocketReport::unsent`] of all sockets together.
+    #[must_use]
+    pub fn unsent(&self) -> u64 {
+        self.sockets.iter().map(|socket| socket.unsent).sum()
+    }
+}

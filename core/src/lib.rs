@@ -42,7 +42,7 @@ pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{
     BindError, CloseReport, ConnectError, EndpointNotFound, NoRuntime, RecvError, SendError,
-    SendErrorKind, Unroutable,
+    SendErrorKind, ShutdownReport, SocketReport, Unroutable,
 };
 pub use frame::Frame;
 pub use message::Message;

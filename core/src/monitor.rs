@@ -3,7 +3,7 @@
 mod failure;
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::peer::{Peer, PeerId};
 use crate::socket::counters::Counters;
+use crate::sync::Mutex;
 use crate::zmtp::handshake::HandshakeError;
 use crate::zmtp::traffic::PeerMisbehaved;
 
@@ -227,7 +228,7 @@ pub struct Monitor(broadcast::Receiver<TimedEvent>);
 pub struct Lagged(pub u64);
 
 impl Monitor {
-    /// The next event; none once the socket and all its connections are gone. (libzmq: `MONITOR_STOPPED`)
+    /// The next event; none once the socket is closed and all its connections are gone. (libzmq: `MONITOR_STOPPED`)
     ///
     /// # Errors
     /// [`Lagged`] if more than 1,024 events came since the last call; the next call goes on with the oldest that is
@@ -259,21 +260,46 @@ impl Monitor {
 /// tell.
 #[derive(Debug)]
 pub(crate) struct Events {
-    monitors: OnceLock<broadcast::Sender<TimedEvent>>,
+    monitors: Mutex<Monitors>,
     counters: Arc<Counters>,
+}
+
+/// The monitors of a socket.
+#[derive(Debug, Default)]
+enum Monitors {
+    /// There was none yet.
+    #[default]
+    None,
+    Some(broadcast::Sender<TimedEvent>),
+    /// The socket is closed: nothing happens to it any more.
+    Ended,
 }
 
 impl Events {
     pub(crate) const fn new(counters: Arc<Counters>) -> Self {
         Self {
-            monitors: OnceLock::new(),
+            monitors: Mutex::new(Monitors::None),
             counters,
         }
     }
 
     pub(crate) fn subscribe(&self) -> Monitor {
-        let monitors = self.monitors.get_or_init(|| broadcast::Sender::new(EVENTS));
-        Monitor(monitors.subscribe())
+        let mut monitors = self.monitors.lock();
+        let monitor = match &*monitors {
+            Monitors::Some(events) => events.subscribe(),
+            Monitors::Ended => broadcast::channel(1).1,
+            Monitors::None => {
+                let (events, monitor) = broadcast::channel(EVENTS);
+                *monitors = Monitors::Some(events);
+                monitor
+            }
+        };
+        Monitor(monitor)
+    }
+
+    /// Nothing happens after this; monitors end when they have told what happened before.
+    pub(crate) fn end(&self) {
+        *self.monitors.lock() = Monitors::Ended;
     }
 
     pub(crate) fn emit(&self, event: SocketEvent) {
@@ -283,10 +309,11 @@ impl Events {
             SocketEvent::Retrying { .. } => self.counters.reconnects.add(1),
             _ => {}
         }
-        if let Some(monitors) = self.monitors.get() {
+        let monitors = self.monitors.lock();
+        if let Monitors::Some(events) = &*monitors {
             let at = tokio::time::Instant::now().into_std();
             // Nobody may be listening any more.
-            let _unheard = monitors.send(TimedEvent { at, event });
+            let _unheard = events.send(TimedEvent { at, event });
         }
     }
 }

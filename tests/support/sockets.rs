@@ -10,8 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use privateer::core::{
-    ConnectError, ConnectFailure, DealerSocket, DisconnectReason, DropReason, Endpoint, Frame,
-    HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PubSocket, PullSocket,
+    ConnectError, ConnectFailure, Connection, DealerSocket, DisconnectReason, DropReason, Endpoint,
+    Frame, HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PubSocket, PullSocket,
     PushSocket, RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
     SubSocket, XpubSocket, XsubSocket,
 };
@@ -266,6 +266,14 @@ impl Watch {
     pub(crate) fn connected(&mut self) -> impl Future<Output = Peer> {
         self.find(|event| match event {
             SocketEvent::Connected { peer } => Some(peer),
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn accepted(&mut self) -> impl Future<Output = Connection> {
+        self.find(|event| match event {
+            SocketEvent::Accepted { connection } => Some(connection),
             _ => None,
         })
     }

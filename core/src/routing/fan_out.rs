@@ -235,14 +235,14 @@ impl FanOut {
         link.outbound.publish(&[], message)
     }
 
-    /// Waits until so many peers would get a message with this first frame.
+    /// Waits until so many peers would get a message with this first frame, or the socket is closed.
     ///
     /// Cancel safe: dropped before it is ready, nothing has changed.
     pub(crate) async fn wait_for(&self, topic: &[u8], peers: usize) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.matching(topic) >= peers {
+            if self.matching(topic) >= peers || self.sending.lock().closed {
                 return;
             }
             changed.await;
@@ -322,5 +322,6 @@ impl FanOut {
         self.sending.lock().closed = true;
         self.flush(core);
         self.bell.0.notify_waiters();
+        self.changed.notify_waiters();
     }
 }

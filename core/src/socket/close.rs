@@ -1,10 +1,10 @@
-//! The end of a socket: [`Owned`], and how what is queued drains.
+//! The end of a socket: [`Owned`], [`Closing`], and how what is queued drains.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::core::{Core, Phase};
 use crate::error::CloseReport;
@@ -30,12 +30,7 @@ impl Owned {
 
     pub(crate) async fn close(mut self, linger: Linger) -> CloseReport {
         self.closed = true;
-        let core = Arc::clone(&self.core);
-        let closing = core.runtime.spawn(close(Arc::clone(&core), linger));
-        // It fails only if the runtime is gone, and everything unsent with it.
-        closing.await.unwrap_or_else(|_gone| CloseReport {
-            unsent: unsent_now(&core),
-        })
+        self.core.close(linger).await
     }
 }
 
@@ -62,24 +57,97 @@ impl Drop for Owned {
                 "a socket was dropped with unsent messages; `close().await` waits for them and tells how many are lost"
             );
         }
-        core.runtime.spawn(close(Arc::clone(&core), linger));
+        drop(core.close(linger));
+    }
+}
+
+/// How a socket closes, whoever wants it to: its owner, its context, or both.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    /// Until when what is queued may still go out; none for ever.
+    until: watch::Sender<Option<Instant>>,
+    report: OnceCell<CloseReport>,
+}
+
+impl Closing {
+    /// Lets nothing go out after the linger time from now on; what was shorter stays so.
+    fn shorten(&self, linger: Linger) {
+        let now = Instant::now();
+        let end = match linger {
+            Linger::Discard => Some(now),
+            Linger::For(limit) => now.checked_add(limit),
+            Linger::Forever => None,
+        };
+        if let Some(end) = end {
+            self.until.send_modify(|until| {
+                *until = Some(until.map_or(end, |until| until.min(end)));
+            });
+        }
+    }
+
+    /// Waits until nothing may go out any more.
+    async fn is_over(&self) {
+        let mut until = self.until.subscribe();
+        loop {
+            let end = *until.borrow_and_update();
+            let over = async {
+                match end {
+                    Some(end) => sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                // The sender is here.
+                _ = until.changed() => {}
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Closes the socket in the background, or lets one that closes already linger no longer than this.
+    pub(crate) fn close(
+        self: &Arc<Self>,
+        linger: Linger,
+    ) -> impl Future<Output = CloseReport> + Send + use<> {
+        self.closing.shorten(linger);
+        let core = Arc::clone(self);
+        let closing = self.runtime.spawn({
+            let core = Arc::clone(self);
+            async move { *core.closing.report.get_or_init(|| close(&core)).await }
+        });
+        async move {
+            // It fails only if the runtime is gone, and everything unsent with it.
+            closing.await.unwrap_or_else(|_gone| CloseReport {
+                unsent: unsent_now(&core),
+            })
+        }
+    }
+
+    /// Lets nobody begin anything, and wakes whoever waits.
+    pub(crate) fn seal(&self) {
+        self.endpoints.lock().closed = true;
+        // In this order: whoever waits to send looks whether the inbox is closed.
+        self.inbox.close();
+        self.outbox.close();
+        self.fan_out.close(self);
+        self.subscriber.close();
     }
 }
 
 /// Stops everything, in order: accepting, taking messages, connections.
-async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
-    let (bound, connected) = {
+async fn close(core: &Arc<Core>) -> CloseReport {
+    core.seal();
+    let (bound, connected, leaving) = {
         let mut endpoints = core.endpoints.lock();
-        endpoints.closed = true;
+        let leaving = endpoints.leaving_phases();
         let connected = endpoints.take_connected(|_| true);
-        (std::mem::take(&mut endpoints.bound), connected)
+        (std::mem::take(&mut endpoints.bound), connected, leaving)
     };
     for endpoint in bound {
-        endpoint.stop(&core).await;
+        endpoint.stop(core).await;
     }
-    core.outbox.close();
-    core.fan_out.close(&core);
-    core.inbox.close();
     let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
     // What another socket of this process has, it can still receive.
     let sessions = links
@@ -106,26 +174,37 @@ async fn close(core: Arc<Core>, linger: Linger) -> CloseReport {
     }
     let phases = connected
         .iter()
-        .map(|endpoint| &endpoint.phase)
+        .map(|endpoint| &*endpoint.phase)
+        .chain(leaving.iter().map(|phase| &**phase))
         .chain([&core.phase]);
-    let never_bound = drain(&core, phases, linger).await;
+    let never_bound = drain(core, phases, core.closing.is_over()).await;
     if let Some(queue) = core.peers.lock().queue.take() {
         let lost = (queue.counts().queued, DropReason::LingerOver);
         core.retire(&queue, lost, None);
         pipes.push(queue);
     }
+    core.events.end();
     CloseReport {
         unsent: unsent(&pipes) + never_bound + u64::from(core.requests.is_unsent()),
     }
 }
 
-/// Lets the tasks that follow `phases` drain for as long as `linger` allows, then ends them; returns when all are gone.
+/// Waits for the end of a linger time that begins now.
+pub(crate) async fn lingered(linger: Linger) {
+    match linger {
+        Linger::Discard => {}
+        Linger::For(limit) => sleep(limit).await,
+        Linger::Forever => std::future::pending().await,
+    }
+}
+
+/// Lets the tasks that follow `phases` drain until `over` is ready, then ends them; returns when all are gone.
 ///
 /// Returns how many messages waited until then for an inproc name to be bound.
 pub(crate) async fn drain<'a>(
     core: &Core,
     phases: impl Iterator<Item = &'a watch::Sender<Phase>> + Clone,
-    linger: Linger,
+    over: impl Future<Output = ()>,
 ) -> u64 {
     let all_gone = async |phases| {
         for phase in phases {
@@ -138,17 +217,11 @@ pub(crate) async fn drain<'a>(
         }
         inproc::give_up(core)
     };
-    match linger {
-        Linger::Discard => {}
-        Linger::For(limit) => {
-            say(Phase::Draining);
-            // Elapsed or not, the next step is the same.
-            drop(timeout(limit, all_gone(phases.clone())).await);
-        }
-        Linger::Forever => {
-            say(Phase::Draining);
-            all_gone(phases.clone()).await;
-        }
+    say(Phase::Draining);
+    tokio::select! {
+        biased;
+        () = over => {}
+        () = all_gone(phases.clone()) => {}
     }
     let never_bound = say(Phase::Abort);
     all_gone(phases).await;

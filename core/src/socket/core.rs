@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::admission::Seat;
+use super::close::Closing;
 use super::counters::{Counter, Counters};
 use super::endpoints::Endpoints;
 use super::live::Live;
@@ -51,6 +52,7 @@ pub(crate) struct Core {
     /// Tells that a place among the peers is free.
     pub(crate) vacant: Notify,
     pub(crate) endpoints: Mutex<Endpoints>,
+    pub(crate) closing: Closing,
     /// What the tasks of accepted connections are to do.
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) events: Events,
@@ -122,6 +124,7 @@ impl Core {
             peers: Mutex::default(),
             vacant: Notify::new(),
             endpoints: Mutex::default(),
+            closing: Closing::default(),
             phase: watch::Sender::new(Phase::Running),
             events: Events::new(Arc::clone(&counters)),
             counters,
@@ -130,6 +133,9 @@ impl Core {
             live: Live::new(&options, traits),
             options,
         });
+        if core.options.context.add(&core) {
+            core.seal();
+        }
         #[cfg(feature = "metrics")]
         crate::export::start(&core);
         Ok(core)

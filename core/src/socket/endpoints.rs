@@ -1,25 +1,23 @@
-//! Bind, connect, unbind, disconnect.
+//! Connect and disconnect.
 
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
-use super::close::{drain, unsent};
+use super::binding::Bound;
+use super::close::{drain, lingered, unsent};
 use super::core::{Core, Phase};
 use super::outbound::{Outbound, Slot};
-use crate::adopted::StdListener;
 use crate::endpoint::{Address, Endpoint};
-use crate::error::{BindError, CloseReport, ConnectError, EndpointNotFound};
+use crate::error::{CloseReport, ConnectError, EndpointNotFound};
 use crate::io::connecter::Connecter;
+use crate::io::inproc;
 #[cfg(unix)]
-use crate::io::ipc::{IpcDialer, IpcListener};
-use crate::io::memory::{MemoryDialer, MemoryListener};
-use crate::io::tcp::{TcpDialer, TcpListener};
-use crate::io::transport::{Dialer, Listener};
-use crate::io::{inproc, listener};
-use crate::monitor::{DisconnectReason, SocketEvent};
+use crate::io::ipc::IpcDialer;
+use crate::io::memory::MemoryDialer;
+use crate::io::tcp::TcpDialer;
+use crate::io::transport::Dialer;
+use crate::monitor::DisconnectReason;
 use crate::peer::Link;
 use crate::pipe::Pipe;
 use crate::socket_type::SocketType;
@@ -31,17 +29,9 @@ pub(crate) struct Endpoints {
     pub(crate) connected: Vec<Connected>,
     /// Pipes of endpoints that are being disconnected, while what is in them may still go out.
     pub(crate) leaving: Vec<Arc<Pipe>>,
+    /// What the tasks of such endpoints are to do, while whoever disconnects them waits.
+    leaving_phases: Vec<Weak<watch::Sender<Phase>>>,
     pub(crate) closed: bool,
-}
-
-/// A bound endpoint.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    /// As it was given, perhaps with wildcards.
-    given: Endpoint,
-    resolved: Endpoint,
-    /// Its task, and what stops it; none over inproc.
-    task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 /// A connected endpoint.
@@ -50,7 +40,7 @@ pub(crate) struct Connected {
     pub(crate) endpoint: Endpoint,
     pub(crate) outbound: Slot,
     /// What its task is to do.
-    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) phase: Arc<watch::Sender<Phase>>,
 }
 
 impl Connected {
@@ -66,6 +56,13 @@ impl Endpoints {
         pipes.chain(self.leaving.iter().cloned()).collect()
     }
 
+    /// Bound endpoints, wildcards resolved, and connected ones.
+    pub(crate) fn all(&self) -> Vec<Endpoint> {
+        let bound = self.bound.iter().map(|one| one.resolved.clone());
+        let connected = self.connected.iter().map(|one| one.endpoint.clone());
+        bound.chain(connected).collect()
+    }
+
     /// Forgets the pipe of an endpoint that was being disconnected; tells whether it was.
     pub(crate) fn left(&mut self, pipe: &Arc<Pipe>) -> bool {
         let count = self.leaving.len();
@@ -79,7 +76,18 @@ impl Endpoints {
         let taken: Vec<_> = self.connected.extract_if(.., named).collect();
         let pipes = taken.iter().filter_map(|one| one.outbound.pipe());
         self.leaving.extend(pipes);
+        self.leaving_phases.retain(|phase| phase.strong_count() > 0);
+        let phases = taken.iter().map(|one| Arc::downgrade(&one.phase));
+        self.leaving_phases.extend(phases);
         taken
+    }
+
+    /// What tells the tasks of endpoints that are being disconnected what to do.
+    pub(crate) fn leaving_phases(&self) -> Vec<Arc<watch::Sender<Phase>>> {
+        self.leaving_phases
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     /// Whether an endpoint takes messages early, for whichever peer comes.
@@ -114,115 +122,6 @@ impl Endpoints {
 }
 
 impl Core {
-    pub(crate) async fn bind(self: &Arc<Self>, endpoint: Endpoint) -> Result<Endpoint, BindError> {
-        endpoint.check_bindable()?;
-        let bound = self.bind_at(endpoint.clone()).await;
-        if let Some(error) = bound.as_ref().err().and_then(BindError::io_kind) {
-            self.events
-                .emit(SocketEvent::BindFailed { endpoint, error });
-        }
-        bound
-    }
-
-    async fn bind_at(self: &Arc<Self>, endpoint: Endpoint) -> Result<Endpoint, BindError> {
-        if self.endpoints.lock().closed {
-            return Err(BindError::Closed);
-        }
-        let kernel = self.options.kernel;
-        match endpoint.address() {
-            Address::Inproc(name) => {
-                if !inproc::bind(self, name) {
-                    return Err(BindError::InUse { endpoint });
-                }
-                self.events.emit(SocketEvent::Listening {
-                    endpoint: endpoint.clone(),
-                });
-                Ok(self.bound(endpoint.clone(), endpoint, None))
-            }
-            Address::Tcp(address) => {
-                let (target, backlog) = (address.target.clone(), self.options.backlog);
-                let listening = async move { TcpListener::bind(&target, backlog, kernel).await };
-                self.listen(Some(endpoint), listening).await
-            }
-            #[cfg(unix)]
-            Address::Ipc(address) => {
-                let (address, backlog) = (address.clone(), self.options.backlog);
-                let listening = async move { IpcListener::bind(&address, backlog, kernel) };
-                self.listen(Some(endpoint), listening).await
-            }
-            Address::Memory(name) => {
-                let network = self.options.context.network();
-                let listening = MemoryListener::bind(network, endpoint.clone(), name);
-                self.listen(Some(endpoint), async move { listening }).await
-            }
-            #[cfg(not(unix))]
-            Address::Ipc(_) => Err(BindError::Io {
-                endpoint,
-                source: io::ErrorKind::Unsupported.into(),
-            }),
-        }
-    }
-
-    /// Goes on with a listener that was made elsewhere.
-    pub(crate) async fn bind_listener(
-        self: &Arc<Self>,
-        listener: StdListener,
-    ) -> Result<Endpoint, BindError> {
-        if self.endpoints.lock().closed {
-            return Err(BindError::Closed);
-        }
-        let kernel = self.options.kernel;
-        match listener {
-            StdListener::Tcp(listener) => {
-                let adopting = async move { TcpListener::adopt(listener, kernel) };
-                self.listen(None, adopting).await
-            }
-            #[cfg(unix)]
-            StdListener::Unix(listener) => {
-                let adopting = async move { IpcListener::adopt(listener, kernel) };
-                self.listen(None, adopting).await
-            }
-        }
-    }
-
-    /// Runs `listening` on the socket's runtime, and then its listener's task. Dropped before, it undoes all of it.
-    async fn listen<L: Listener>(
-        self: &Arc<Self>,
-        given: Option<Endpoint>,
-        listening: impl Future<Output = io::Result<L>> + Send + 'static,
-    ) -> Result<Endpoint, BindError> {
-        let listener = match self.runtime.spawn(listening).await {
-            Ok(Ok(listener)) => listener,
-            Ok(Err(error)) => return Err(bind_error(given, error)),
-            Err(_shutting_down) => return Err(BindError::Closed),
-        };
-        let resolved = listener.endpoint().clone();
-        self.events.emit(SocketEvent::Listening {
-            endpoint: resolved.clone(),
-        });
-        let (stop, stopped) = oneshot::channel();
-        let task = self
-            .runtime
-            .spawn(listener::run(Arc::clone(self), listener, stopped));
-        let given = given.unwrap_or_else(|| resolved.clone());
-        Ok(self.bound(given, resolved, Some((stop, task))))
-    }
-
-    fn bound(
-        &self,
-        given: Endpoint,
-        resolved: Endpoint,
-        task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    ) -> Endpoint {
-        let endpoint = resolved.clone();
-        self.endpoints.lock().bound.push(Bound {
-            given,
-            resolved,
-            task,
-        });
-        endpoint
-    }
-
     pub(crate) fn connect(self: &Arc<Self>, endpoint: Endpoint) -> Result<(), ConnectError> {
         endpoint.check_connectable()?;
         {
@@ -243,16 +142,16 @@ impl Core {
         match endpoint.address().clone() {
             Address::Inproc(name) => {
                 // Known before it is bound, so that a binder on another thread finds it.
-                let (slot, phase) = self.connected(endpoint.clone(), Outbound::Connection);
+                let (slot, phase) = self.connected(endpoint.clone(), Outbound::Connection)?;
                 inproc::connect(self, &endpoint, &name, (slot, phase))
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
-            Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel)),
+            Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel))?,
             #[cfg(unix)]
-            Address::Ipc(address) => self.dial(endpoint, IpcDialer { address, kernel }),
+            Address::Ipc(address) => self.dial(endpoint, IpcDialer { address, kernel })?,
             Address::Memory(name) => {
                 let network = self.options.context.network().clone();
-                self.dial(endpoint, MemoryDialer { network, name });
+                self.dial(endpoint, MemoryDialer { network, name })?;
             }
             #[cfg(not(unix))]
             Address::Ipc(_) => {
@@ -265,8 +164,12 @@ impl Core {
         Ok(())
     }
 
-    pub(crate) fn dial(self: &Arc<Self>, endpoint: Endpoint, dialer: impl Dialer) {
-        let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound());
+    pub(crate) fn dial(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        dialer: impl Dialer,
+    ) -> Result<(), ConnectError> {
+        let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound())?;
         self.settle_queue(None);
         let connecter = Connecter {
             core: Arc::clone(self),
@@ -276,17 +179,27 @@ impl Core {
             phase,
         };
         self.runtime.spawn(connecter.run());
+        Ok(())
     }
 
-    fn connected(&self, endpoint: Endpoint, outbound: Outbound) -> (Slot, watch::Receiver<Phase>) {
+    /// Keeps a connected endpoint, unless the socket was closed meanwhile.
+    fn connected(
+        &self,
+        endpoint: Endpoint,
+        outbound: Outbound,
+    ) -> Result<(Slot, watch::Receiver<Phase>), ConnectError> {
         let slot = Slot::new(outbound);
         let (phase, receiver) = watch::channel(Phase::Running);
-        self.endpoints.lock().connected.push(Connected {
+        let mut endpoints = self.endpoints.lock();
+        if endpoints.closed {
+            return Err(ConnectError::Closed);
+        }
+        endpoints.connected.push(Connected {
             endpoint,
             outbound: slot.clone(),
-            phase,
+            phase: Arc::new(phase),
         });
-        (slot, receiver)
+        Ok((slot, receiver))
     }
 
     /// Takes back the last connect to this inproc endpoint that has no connection.
@@ -297,22 +210,6 @@ impl Core {
         });
         if let Some(index) = index {
             endpoints.connected.remove(index);
-        }
-    }
-
-    pub(crate) async fn unbind(&self, endpoint: Endpoint) -> Result<(), EndpointNotFound> {
-        let found = {
-            let mut endpoints = self.endpoints.lock();
-            let named = |bound: &Bound| bound.resolved == endpoint || bound.given == endpoint;
-            let index = endpoints.bound.iter().position(named);
-            index.map(|index| endpoints.bound.remove(index))
-        };
-        match found {
-            Some(bound) => {
-                bound.stop(self).await;
-                Ok(())
-            }
-            None => Err(EndpointNotFound::NotFound { endpoint }),
         }
     }
 
@@ -349,8 +246,8 @@ impl Core {
         for link in links.iter().filter(|link| link.is_inproc()) {
             self.end(link, DisconnectReason::ClosedHere);
         }
-        let phases = connected.iter().map(|one| &one.phase);
-        let never_bound = drain(self, phases, self.live.linger()).await;
+        let phases = connected.iter().map(|one| &*one.phase);
+        let never_bound = drain(self, phases, lingered(self.live.linger())).await;
         let inproc = matches!(endpoint.address(), Address::Inproc(_));
         Ok(CloseReport {
             unsent: if inproc { never_bound } else { unsent(&pipes) },
@@ -361,37 +258,5 @@ impl Core {
         let peers = self.peers.lock();
         let to = peers.by_id.values().filter(|link| link.is_to(endpoint));
         to.cloned().collect()
-    }
-}
-
-impl Bound {
-    /// Stops listening; connections live on. The address is free when this returns.
-    pub(crate) async fn stop(self, core: &Core) {
-        if let Address::Inproc(name) = self.resolved.address() {
-            inproc::unbind(core, name);
-        }
-        if let Some((stop, task)) = self.task {
-            drop(stop);
-            // It fails only if the runtime is gone, and the listener with it.
-            let _gone = task.await;
-        }
-        core.events.emit(SocketEvent::Closed {
-            endpoint: self.resolved,
-        });
-    }
-}
-
-/// Why an endpoint cannot be bound, or, without one, a listener cannot be adopted.
-fn bind_error(given: Option<Endpoint>, error: io::Error) -> BindError {
-    let Some(endpoint) = given else {
-        return BindError::Listener { source: error };
-    };
-    match error.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse { endpoint },
-        io::ErrorKind::AlreadyExists => BindError::NotASocket { endpoint },
-        _ => BindError::Io {
-            endpoint,
-            source: error,
-        },
     }
 }

@@ -174,7 +174,7 @@ macro_rules! publish {
                 sent.map_err(|refused| crate::socket::send_error(refused, message))
             }
 
-            /// Waits until at least so many peers would get a message that begins with `topic`.
+            /// Waits until at least so many peers would get a message that begins with `topic`, or the socket is closed.
             ///
             /// What is published after that is sent to all of them.
             ///
@@ -218,7 +218,7 @@ macro_rules! subscribe {
             }
 
             /// Waits until at least so many publishers have heard of all subscriptions that were made before, those
-            /// included that are not connected yet.
+            /// included that are not connected yet, or until the socket is closed: then the list may be shorter.
             ///
             /// Each is asked by a PING behind the subscriptions, and once more by a second one. A publisher of this crate
             /// has put them in force when it answers, so that it sends whatever it publishes from now on. libzmq's has

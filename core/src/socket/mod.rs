@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 mod asked;
+mod binding;
 mod close;
 pub(crate) mod core;
 pub(crate) mod counters;

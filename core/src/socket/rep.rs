@@ -109,7 +109,7 @@ impl RepSocket {
     /// If its peer is gone, the reply is dropped and counted, and the next request can be received.
     ///
     /// # Errors
-    /// [`SendError`] with the message if there is no request to reply to; there is no other.
+    /// [`SendError`] with the message if there is no request to reply to, or the socket is closed; there is no other.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing: the reply is still owed, and the message is dropped.
@@ -132,7 +132,7 @@ impl RepSocket {
     ///
     /// # Errors
     /// [`SendError`] with the message if there is no request to reply to or no room
-    /// ([`would_block`](SendError::would_block)); there is no other.
+    /// ([`would_block`](SendError::would_block)), or the socket is closed; there is no other.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         let mut owed = self.owed.lock();
@@ -141,6 +141,9 @@ impl RepSocket {
         };
         match link.outbound.publish(envelope, &message) {
             Ok(()) => {}
+            Err(_) if self.core.inbox.is_closed() => {
+                return Err(SendError::new(SendErrorKind::Closed, message));
+            }
             Err(Refused::Full) => return Err(SendError::new(SendErrorKind::Full, message)),
             Err(Refused::Closed) => self.core.dropped(link, DropReason::Unroutable),
         }

@@ -151,7 +151,7 @@ impl RouterSocket {
                 done => return done,
             };
             if self.ready(to).await.is_err() {
-                return Err(SendError::new(SendErrorKind::Unroutable, message));
+                return self.refuse(None, SendErrorKind::Unroutable, message);
             }
         }
     }
@@ -244,6 +244,9 @@ impl RouterSocket {
         kind: SendErrorKind,
         message: Message,
     ) -> Result<(), SendError> {
+        if self.core.inbox.is_closed() {
+            return Err(SendError::new(SendErrorKind::Closed, message));
+        }
         if self.core.options.router_mandatory {
             return Err(SendError::new(kind, message));
         }

@@ -58,6 +58,7 @@ struct State {
     /// the next number: libzmq answers before it hands on what came before, and has done so when it is asked again.
     barrier: u64,
     waiting: usize,
+    closed: bool,
 }
 
 /// What one publisher is told, and what it has heard.
@@ -155,7 +156,13 @@ impl Subscriber {
         }
     }
 
-    /// Waits until so many publishers have heard of all subscriptions that were made before.
+    /// Nobody waits for an answer after this.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.heard.notify_waiters();
+    }
+
+    /// Waits until so many publishers have heard of all subscriptions that were made before, or the socket is closed.
     ///
     /// Cancel safe: dropped before it is ready, nothing has changed.
     pub(crate) async fn barrier(&self, publishers: usize) -> Subscribed {
@@ -170,8 +177,11 @@ impl Subscriber {
         loop {
             let mut heard = std::pin::pin!(self.heard.notified());
             heard.as_mut().enable();
-            let subscribed = self.state.lock().heard(barrier);
-            if subscribed.confirmed.len() + subscribed.told.len() >= publishers {
+            let (subscribed, closed) = {
+                let state = self.state.lock();
+                (state.heard(barrier), state.closed)
+            };
+            if closed || subscribed.confirmed.len() + subscribed.told.len() >= publishers {
                 return subscribed;
             }
             heard.await;

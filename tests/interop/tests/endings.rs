@@ -1,18 +1,20 @@
 //! The end of sockets and endpoints: what is still sent, what is reported, what stays.
 
 use std::num::NonZeroUsize;
+use std::process::Stdio;
 use std::time::Duration;
 
 use privateer_core::{DealerSocket, Linger, PullSocket, PushSocket, SocketOptions, SocketType};
 use privateer_interop::{
-    Libzmq, Python, Pyzmq, body, connected, disconnected, message, soon, until, vacant,
+    Libzmq, Python, Pyzmq, body, connected, disconnected, message, soon, until, vacant, within,
 };
+use tokio::process::Command;
 
 const MIB: usize = 1024 * 1024;
 /// Far more messages of 1 MiB than the kernel holds.
 const MANY: usize = 80;
 
-/// Q05
+/// Q05: what waits for an endpoint that never connects is reported, whatever the linger time.
 #[tokio::test]
 async fn messages_for_an_endpoint_that_nobody_binds_are_reported() {
     for linger in [Linger::Discard, Linger::For(Duration::from_millis(50))] {
@@ -25,7 +27,7 @@ async fn messages_for_an_endpoint_that_nobody_binds_are_reported() {
     }
 }
 
-/// Q05
+/// Q05: linger for ever waits for whoever comes late.
 #[tokio::test]
 async fn a_close_that_lingers_for_ever_waits_for_whoever_binds_later() {
     let Some(python) = Python::ready() else {
@@ -64,7 +66,7 @@ async fn what_a_stopped_peer_did_not_get_is_reported_exactly() {
     }
 }
 
-/// Q05
+/// Q05: and for whoever reads again.
 #[tokio::test]
 async fn a_stopped_peer_that_goes_on_gets_everything() {
     let Some(python) = Python::ready() else {
@@ -77,25 +79,27 @@ async fn a_stopped_peer_that_goes_on_gets_everything() {
     assert_eq!(soon(closing).await.unwrap().unsent, 0);
 }
 
-/// Q06
+/// Q06: all of a million messages arrive, and in order, if a process sends them, closes, and is gone.
 #[tokio::test]
-async fn a_close_after_many_messages_loses_none() {
+async fn a_process_that_closes_and_ends_loses_none_of_a_million_messages() {
+    const MESSAGES: usize = 1_000_000;
     let Some(python) = Python::ready() else {
         return;
     };
     let theirs = Pyzmq::new(&python, SocketType::Pull);
-    let push = PushSocket::new().unwrap();
-    push.connect(&*theirs.bind("tcp://127.0.0.1:*").await)
-        .unwrap();
-    let messages = 100_000;
-    let sending = async move {
-        for number in 0..messages {
-            push.send(number.to_string()).await.unwrap();
-        }
-        push.close_with(Linger::For(Duration::from_secs(20))).await
-    };
-    let (report, counted) = tokio::join!(soon(sending), theirs.count(messages));
-    assert_eq!(report.unsent, 0);
+    let endpoint = theirs.bind("tcp://127.0.0.1:*").await;
+    let sender = Command::new(env!("CARGO_BIN_EXE_privateer-interop-sender"))
+        .args([&endpoint, &MESSAGES.to_string()])
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output();
+    let (sent, counted) = within(Duration::from_secs(120), async {
+        tokio::join!(sender, theirs.count(MESSAGES))
+    })
+    .await;
+    let sent = sent.unwrap();
+    assert!(sent.status.success());
+    assert_eq!(String::from_utf8(sent.stdout).unwrap(), "0\n");
     assert!(counted);
 }
 
