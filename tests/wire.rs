@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "wire/advisories.rs"]
+mod advisories;
 #[path = "wire/commands.rs"]
 mod commands;
 #[path = "wire/faults.rs"]

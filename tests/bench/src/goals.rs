@@ -361,6 +361,29 @@ mod tests {
     }
 
     #[test]
+    fn a_large_crowd_is_compared_with_a_small_one() {
+        let crowd = |active, idle, cpu| {
+            let mut block = block(
+                Work::Busy,
+                64,
+                &[("ours", &[(Metric::CpuNanosPerMessage, cpu)])],
+            );
+            block.case.crowd = Some(Numbers { active, idle });
+            block
+        };
+        let blocks = [
+            crowd(10, 0, 100.0),
+            crowd(10, 990, 190.0),
+            crowd(1000, 0, 300.0),
+        ];
+        let standings: Vec<_> = judge(&blocks)
+            .into_iter()
+            .map(|verdict| verdict.result)
+            .collect();
+        assert_eq!(standings, [Standing::Pass, Standing::Fail]);
+    }
+
+    #[test]
     fn what_was_not_measured_is_not_judged() {
         assert!(
             standings(block(

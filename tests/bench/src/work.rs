@@ -41,7 +41,7 @@ pub(crate) enum Work {
     FanOut,
     /// A crowd of peers asks one ROUTER.
     Busy,
-    /// PUSH to PULL at a fixed pace, for a receiver that gives each message a time limit.
+    /// R02: PUSH to PULL at a fixed pace, for a receiver that gives each message a time limit.
     Paced,
 }
 
