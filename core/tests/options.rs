@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use privateer_core::{
-    ConnectFailure, Endpoint, Monitor, PullSocket, PushSocket, SocketEvent, SocketOptions,
-    TcpKeepalive,
+    ConnectFailure, DisconnectReason, Endpoint, Monitor, PullSocket, PushSocket, SocketEvent,
+    SocketOptions, TcpKeepalive,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -144,4 +144,36 @@ async fn event<T>(monitor: &mut Monitor, mut pick: impl FnMut(SocketEvent) -> Op
         }
     };
     tokio::time::timeout(SOON, picked).await.unwrap()
+}
+
+/// `tcp_maxrt`: a peer that takes nothing is given up in time. As its page says, that is one that only does not read, too.
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_given_up_after_tcp_maxrt() {
+    let one = std::num::NonZeroUsize::new(1);
+    let pull = PullSocket::with_options(SocketOptions::new().recv_hwm(one)).unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
+    let limit = Duration::from_secs(1);
+    let push = PushSocket::with_options(SocketOptions::new().tcp_maxrt(Some(limit))).unwrap();
+    let mut monitor = push.monitor();
+    push.connect(&endpoint).unwrap();
+    let ended = async {
+        loop {
+            let event = monitor.next().await.unwrap();
+            if let Some(SocketEvent::Disconnected { reason, .. }) = event {
+                return reason;
+            }
+        }
+    };
+    let begun = Instant::now();
+    let fill = async {
+        loop {
+            push.send(vec![0; 100_000]).await.unwrap();
+        }
+    };
+    let reason = tokio::select! {
+        reason = tokio::time::timeout(SOON, ended) => reason.unwrap(),
+        () = fill => unreachable!(),
+    };
+    assert_eq!(reason, DisconnectReason::Io(io::ErrorKind::TimedOut));
+    assert!(begun.elapsed() >= limit);
 }

@@ -12,6 +12,10 @@ const PROBE_SECONDS_MAX: u64 = 32_767;
 /// The most probes that Linux takes.
 const PROBES_MAX: u32 = 127;
 
+/// The longest TCP_USER_TIMEOUT: Linux takes milliseconds in 31 bits.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+const USER_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
 impl KernelOptions {
     /// What has to be said before a tcp socket listens or connects, which is when the size of its window is agreed.
     pub(crate) fn prepare_tcp(&self, socket: &SockRef<'_>, is_ipv6: bool) -> io::Result<()> {
@@ -24,6 +28,7 @@ impl KernelOptions {
         // Messages are gathered before they are written.
         stream.set_tcp_nodelay(true)?;
         self.set_type_of_service(stream, is_ipv6)?;
+        self.set_maxrt(stream)?;
         match self.tcp_keepalive {
             TcpKeepalive::System => Ok(()),
             TcpKeepalive::Off => stream.set_keepalive(false),
@@ -54,6 +59,19 @@ impl KernelOptions {
         // An IPv6 socket may carry IPv4 too; not every system can be told so.
         let _not_told = socket.set_tos_v4(octet);
         set_traffic_class(socket, octet)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    fn set_maxrt(&self, stream: &SockRef<'_>) -> io::Result<()> {
+        match self.tcp_maxrt {
+            Some(time) => stream.set_tcp_user_timeout(Some(time.min(USER_TIMEOUT_MAX))),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
+    fn set_maxrt(&self, _stream: &SockRef<'_>) -> io::Result<()> {
+        Ok(())
     }
 
     fn probes(&self) -> Probes {

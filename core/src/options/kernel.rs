@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::SocketOptions;
+use super::{SocketOptions, at_least_1_ms};
 
 /// What the operating system is told of its sockets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +15,7 @@ pub(crate) struct KernelOptions {
     pub(crate) tcp_keepalive_idle: Option<Duration>,
     pub(crate) tcp_keepalive_interval: Option<Duration>,
     pub(crate) tcp_keepalive_count: Option<NonZeroU32>,
+    pub(crate) tcp_maxrt: Option<Duration>,
     pub(crate) type_of_service: u8,
 }
 
@@ -127,6 +128,27 @@ impl SocketOptions {
     #[must_use]
     pub const fn tcp_keepalive_count(mut self, probes: Option<NonZeroU32>) -> Self {
         self.kernel.tcp_keepalive_count = probes;
+        self
+    }
+
+    /// How long what was written may wait for the peer's acknowledgement, or for room at the peer, before the operating
+    /// system gives the connection up.
+    ///
+    /// Heartbeats find a dead peer only while output flows: a PING behind messages that cannot be written does not count.
+    /// Then the system finds it, after a quarter of an hour or so, or after this time. But Linux takes a peer that
+    /// answers and does not read for dead, too, and what was on its way to it is lost: give it more time than any healthy
+    /// peer stops reading for.
+    /// - Default: `None`; the operating system's, on Linux `tcp_retries2`, which counts what is not acknowledged only
+    /// - Range: 1 ms to 24 days or `None`; shorter counts as 1 ms, longer as 24 days
+    /// - Applies to: tcp on Linux, Android and Fuchsia; elsewhere it changes nothing
+    /// - Takes effect: when the socket is made
+    /// - libzmq: `ZMQ_TCP_MAXRT`
+    #[must_use]
+    pub const fn tcp_maxrt(mut self, time: Option<Duration>) -> Self {
+        self.kernel.tcp_maxrt = match time {
+            Some(time) => Some(at_least_1_ms(time)),
+            None => None,
+        };
         self
     }
 
