@@ -352,7 +352,7 @@ async fn a_taken_address_is_an_error() {
 #[test]
 fn a_socket_needs_a_runtime() {
     let error = PushSocket::new().unwrap_err();
-    assert_eq!(error, NoRuntime);
+    assert_eq!(error, NoRuntime::Absent);
     assert!(error.to_string().contains("SocketOptions::runtime"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -5,12 +5,19 @@ use std::io;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::message::Message;
 
-/// A socket was made where no Tokio runtime is at hand.
+/// A socket was made without a Tokio runtime that can run it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no Tokio runtime here: make the socket inside one, or give a handle with SocketOptions::runtime"
-)]
-pub struct NoRuntime;
+#[non_exhaustive]
+pub enum NoRuntime {
+    /// None is at hand.
+    #[error(
+        "no Tokio runtime here: make the socket inside one, or give a handle with SocketOptions::runtime"
+    )]
+    Absent,
+    /// Its time driver is off.
+    #[error("the Tokio runtime has no timer: build it with enable_time, or enable_all")]
+    WithoutTimer,
+}
 
 /// `bind` failed; the socket is as before.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +50,9 @@ pub enum BindError {
         /// What it said.
         source: io::Error,
     },
+    /// The I/O driver of the socket's runtime is off.
+    #[error("the Tokio runtime has no I/O: build it with enable_io, or enable_all")]
+    NoIo,
     /// What is to be adopted is no listener, or one whose address no endpoint can have.
     #[error(
         "the listener cannot be adopted; let it listen, at an address or at a path of UTF-8, before it is handed over"
@@ -63,7 +73,7 @@ impl BindError {
             Self::InUse { .. } => Some(io::ErrorKind::AddrInUse),
             Self::NotASocket { .. } => Some(io::ErrorKind::AlreadyExists),
             Self::Io { source, .. } => Some(source.kind()),
-            Self::Endpoint(_) | Self::Listener { .. } | Self::Closed => None,
+            Self::Endpoint(_) | Self::NoIo | Self::Listener { .. } | Self::Closed => None,
         }
     }
 }
@@ -85,6 +95,9 @@ pub enum ConnectError {
         /// The bound socket's type.
         theirs: crate::SocketType,
     },
+    /// The I/O driver of the socket's runtime is off.
+    #[error("the Tokio runtime has no I/O: build it with enable_io, or enable_all")]
+    NoIo,
     /// The socket is closed.
     #[error("the socket is closed")]
     Closed,

@@ -151,6 +151,12 @@ impl SocketOptions {
     }
 
     /// The Tokio runtime that runs the socket's connections.
+    ///
+    /// It needs a timer (`enable_time`); without one the socket is not made
+    /// ([`NoRuntime::WithoutTimer`](crate::NoRuntime::WithoutTimer)). For tcp and ipc it needs I/O (`enable_io`); without
+    /// it `bind` and `connect` fail ([`BindError::NoIo`](crate::BindError::NoIo),
+    /// [`ConnectError::NoIo`](crate::ConnectError::NoIo)). Tokio tells so by a panic, which is caught and printed; a program
+    /// whose panics abort is aborted there.
     /// - Default: the one at hand where the socket is made
     /// - Applies to: all sockets
     /// - Takes effect: when the socket is made

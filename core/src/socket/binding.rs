@@ -10,6 +10,7 @@ use super::core::Core;
 use crate::adopted::StdListener;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{BindError, EndpointNotFound};
+use crate::io::drivers::check_io;
 #[cfg(unix)]
 use crate::io::ipc::IpcListener;
 use crate::io::memory::MemoryListener;
@@ -58,12 +59,14 @@ impl Core {
                 Ok(Bound::new(None, endpoint, None))
             }
             Address::Tcp(address) => {
+                check_io(&self.runtime, BindError::NoIo)?;
                 let (target, backlog) = (address.target.clone(), self.options.backlog);
                 let listening = async move { TcpListener::bind(&target, backlog, kernel).await };
                 self.listen(Some(endpoint), listening).await
             }
             #[cfg(unix)]
             Address::Ipc(address) => {
+                check_io(&self.runtime, BindError::NoIo)?;
                 let (address, backlog) = (address.clone(), self.options.backlog);
                 let listening = async move { IpcListener::bind(&address, backlog, kernel) };
                 self.listen(Some(endpoint), listening).await
@@ -89,6 +92,7 @@ impl Core {
         if self.endpoints.lock().closed {
             return Err(BindError::Closed);
         }
+        check_io(&self.runtime, BindError::NoIo)?;
         let kernel = self.options.kernel;
         let bound = match listener {
             StdListener::Tcp(listener) => {

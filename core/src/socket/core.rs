@@ -17,6 +17,7 @@ use super::lockstep::{self, Requests};
 use super::subscriber::Subscriber;
 use crate::connection::Connection;
 use crate::error::NoRuntime;
+use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::message::Message;
 use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
@@ -104,8 +105,11 @@ impl Core {
     ) -> Result<Arc<Self>, NoRuntime> {
         let runtime = match &options.runtime {
             Some(runtime) => runtime.clone(),
-            None => Handle::try_current().map_err(|_absent| NoRuntime)?,
+            None => Handle::try_current().map_err(|_absent| NoRuntime::Absent)?,
         };
+        if !has_timer(&runtime) {
+            return Err(NoRuntime::WithoutTimer);
+        }
         let traits = traits(socket_type);
         let counters = Arc::<Counters>::default();
         #[cfg(feature = "metrics")]

@@ -11,6 +11,7 @@ use super::outbound::{Outbound, Slot};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{CloseReport, ConnectError, EndpointNotFound};
 use crate::io::connecter::Connecter;
+use crate::io::drivers::check_io;
 use crate::io::inproc;
 #[cfg(unix)]
 use crate::io::ipc::IpcDialer;
@@ -146,9 +147,15 @@ impl Core {
                 inproc::connect(self, &endpoint, &name, (slot, phase))
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
-            Address::Tcp(address) => self.dial(endpoint, TcpDialer::new(address, kernel))?,
+            Address::Tcp(address) => {
+                check_io(&self.runtime, ConnectError::NoIo)?;
+                self.dial(endpoint, TcpDialer::new(address, kernel))?;
+            }
             #[cfg(unix)]
-            Address::Ipc(address) => self.dial(endpoint, IpcDialer { address, kernel })?,
+            Address::Ipc(address) => {
+                check_io(&self.runtime, ConnectError::NoIo)?;
+                self.dial(endpoint, IpcDialer { address, kernel })?;
+            }
             Address::Memory(name) => {
                 let network = self.options.context.network().clone();
                 self.dial(endpoint, MemoryDialer { network, name })?;
@@ -199,6 +206,11 @@ impl Core {
             outbound: slot.clone(),
             phase: Arc::new(phase),
         });
+        drop(endpoints);
+        // It may have changed since the pipe was made.
+        if let Some(pipe) = slot.pipe() {
+            pipe.set_limits(self.live.send());
+        }
         Ok((slot, receiver))
     }
 

@@ -7,7 +7,7 @@ macro_rules! every_socket {
             /// A socket with default options, whose connections run on the Tokio runtime at hand.
             ///
             /// # Errors
-            /// [`NoRuntime`](crate::NoRuntime) outside a Tokio runtime; there is no other.
+            /// [`NoRuntime`](crate::NoRuntime) outside a Tokio runtime with a timer; there is no other.
             pub fn new() -> Result<Self, crate::NoRuntime> {
                 Self::with_options(crate::SocketOptions::new())
             }
@@ -15,7 +15,8 @@ macro_rules! every_socket {
             /// A socket with these options.
             ///
             /// # Errors
-            /// [`NoRuntime`](crate::NoRuntime) if the options name no runtime and none is at hand; there is no other.
+            /// [`NoRuntime`](crate::NoRuntime) if the options name no runtime and none is at hand, or it has no timer;
+            /// there is no other.
             pub fn with_options(options: crate::SocketOptions) -> Result<Self, crate::NoRuntime> {
                 let core = crate::socket::core::Core::new(crate::SocketType::$kind, options)?;
                 Ok(Self::from_core(crate::socket::close::Owned::new(core)))
@@ -24,8 +25,8 @@ macro_rules! every_socket {
             /// Listens on an endpoint, and returns it with its wildcards resolved.
             ///
             /// # Errors
-            /// [`BindError`](crate::BindError): the text is no endpoint, the address is in use or cannot be had, or the
-            /// socket is closed; there is no other.
+            /// [`BindError`](crate::BindError): the text is no endpoint, the address is in use or cannot be had, the
+            /// runtime has no I/O, or the socket is closed; there is no other.
             ///
             /// # Cancel safety
             /// Dropped before it is ready, it does not listen.
@@ -44,6 +45,7 @@ macro_rules! every_socket {
             ///
             /// # Errors
             /// [`BindError::Listener`](crate::BindError::Listener) if it does not listen, or at a path that is no UTF-8;
+            /// [`BindError::NoIo`](crate::BindError::NoIo) if the runtime has no I/O;
             /// [`BindError::Closed`](crate::BindError::Closed). There is no other.
             ///
             /// # Cancel safety
@@ -61,7 +63,7 @@ macro_rules! every_socket {
             ///
             /// # Errors
             /// [`ConnectError`](crate::ConnectError): the text is no endpoint to connect to, the socket bound to an
-            /// inproc name does not fit, or the socket is closed; there is no other.
+            /// inproc name does not fit, the runtime has no I/O, or the socket is closed; there is no other.
             pub fn connect<E>(&self, endpoint: E) -> Result<(), crate::ConnectError>
             where
                 E: TryInto<crate::Endpoint>,

@@ -94,7 +94,7 @@ impl Client {
         let earlier = Arc::new(Notify::new());
         let shared = Arc::new(Shared {
             broker,
-            runtime: Handle::try_current().map_err(|_absent| NoRuntime)?,
+            runtime: Handle::try_current().map_err(|_absent| NoRuntime::Absent)?,
             state: Mutex::new(State {
                 machine: ClientMachine::new(options),
                 lanes: HashMap::new(),
