@@ -344,3 +344,54 @@ fn marks(messages: usize) -> SocketOptions {
     let messages = NonZeroUsize::new(messages);
     SocketOptions::new().send_hwm(messages).recv_hwm(messages)
 }
+
+/// Q03, as libzmq's `test_decrease_when_full`: a mark that is lowered drops nothing, and holds from then on.
+#[tokio::test]
+async fn a_mark_can_be_lowered_while_the_pipe_is_full() {
+    let push = PushSocket::with(SocketOptions::new().send_hwm(NonZeroUsize::new(100)));
+    let pull = PullSocket::with(SocketOptions::new().recv_hwm(NonZeroUsize::new(1)));
+    let _linked = link(&push, &pull, Transport::Inproc).await;
+    assert_eq!(fill(&push), 101);
+    push.set_send_hwm(NonZeroUsize::new(70));
+    for i in 0..101 {
+        assert_eq!(number(&pull.try_recv().unwrap()), i);
+        // Credit returns for half of the new mark at once, which is 71 with the other one.
+        let room = push.try_send("room").is_ok();
+        assert_eq!(room, i == 35, "{i}");
+        if room {
+            break;
+        }
+    }
+    assert_eq!(fill(&push), 71 - (101 - 36 + 1));
+    for i in 36..101 {
+        assert_eq!(number(&pull.try_recv().unwrap()), i);
+    }
+    assert_eq!(texts(&pull.try_recv().unwrap()), ["room"]);
+}
+
+/// Q03: over a network, too, and before there is anybody.
+#[tokio::test]
+async fn marks_of_connected_endpoints_can_be_changed() {
+    for transport in Transport::KNOWN {
+        let place = transport.place();
+        let push = PushSocket::with(marks(3));
+        push.try_connect_to(&place.endpoint).unwrap();
+        assert_eq!(fill(&push), 3);
+        push.set_send_hwm(NonZeroUsize::new(8));
+        assert_eq!(fill(&push), 5);
+        push.set_send_hwm(NonZeroUsize::new(4));
+        assert!(push.try_send("x").unwrap_err().would_block());
+        let other = transport.place();
+        push.try_connect_to(&other.endpoint).unwrap();
+        assert_eq!(
+            fill(&push),
+            4,
+            "{transport:?}: a later endpoint has the mark of now"
+        );
+        let pair = PairSocket::with(marks(3));
+        pair.try_connect_to(&place.endpoint).unwrap();
+        pair.set_send_hwm(NonZeroUsize::new(2));
+        let sent = (0..MANY).take_while(|_| pair.try_send("x").is_ok()).count();
+        assert_eq!(sent, 2);
+    }
+}

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::endpoint::{Address, Endpoint};
-use crate::pipe::Pipe;
+use crate::pipe::{Limits, Pipe};
 use crate::routing_id::RoutingId;
 use crate::socket::core::Core;
 use crate::socket::counters::Counter;
@@ -201,6 +201,13 @@ impl Link {
     /// Whether this socket made the connection, to this endpoint.
     pub(crate) fn is_to(&self, endpoint: &Endpoint) -> bool {
         self.direction == Direction::Connected && self.endpoint == *endpoint
+    }
+
+    /// Changes what may wait to be received.
+    pub(crate) fn set_recv_limits(&self, limits: Limits) {
+        let credit_every = credit_every(limits.messages);
+        self.credit_every.store(credit_every, Ordering::Relaxed);
+        self.inbound.set_limits(limits);
     }
 
     /// Messages that the peer has not got.

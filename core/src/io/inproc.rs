@@ -316,6 +316,8 @@ fn join(meeting: Meeting) {
     let _first = theirs
         .partner
         .set((Arc::downgrade(&connector), Arc::downgrade(&ours)));
+    // They may have changed meanwhile.
+    agree(&connector, &ours);
     subscribe(&connector, &ours);
     subscribe(&binder, &theirs);
     let forgotten = !connector.endpoints.lock().has_connected(endpoint);
@@ -336,6 +338,14 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
         pipe.publish_first(hello);
     }
     pipe
+}
+
+/// Lets both pipes of a connection hold what its two sockets allow now.
+pub(crate) fn agree(core: &Core, link: &Link) {
+    if let Some((other, theirs)) = link.partner() {
+        theirs.set_recv_limits(sum(core.live.send(), other.live.recv()));
+        link.set_recv_limits(sum(other.live.send(), core.live.recv()));
+    }
 }
 
 /// Tells a new peer what this socket wants, if it is one that subscribes.
@@ -388,7 +398,7 @@ fn mismatch(local: SocketType, peer: SocketType) -> HandshakeFailure {
 }
 
 /// What a pipe between two sockets may hold: what both may hold, and no limit if either has none.
-pub(crate) fn sum(send: Limits, recv: Limits) -> Limits {
+fn sum(send: Limits, recv: Limits) -> Limits {
     let both = |a: Option<NonZeroUsize>, b: Option<NonZeroUsize>| Some(a?.saturating_add(b?.get()));
     Limits {
         messages: both(send.messages, recv.messages),

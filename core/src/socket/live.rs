@@ -2,12 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
-use crate::io::inproc::sum;
+use crate::io::inproc::agree;
 use crate::options::{Linger, SocketOptions};
-use crate::peer::{Link, credit_every};
+use crate::peer::Link;
 use crate::pipe::Limits;
 use crate::routing::Traits;
 use crate::sync::Mutex;
@@ -65,9 +64,10 @@ impl Core {
             pipe.set_limits(limits);
         }
         for link in self.links() {
-            match link.partner() {
-                Some((other, _)) => link.outbound.set_limits(sum(limits, other.live.recv())),
-                None => link.outbound.set_limits(limits),
+            if link.is_inproc() {
+                agree(self, &link);
+            } else {
+                link.outbound.set_limits(limits);
             }
         }
     }
@@ -77,12 +77,11 @@ impl Core {
         self.live.0.lock().recv.messages = messages;
         let limits = self.live.recv();
         for link in self.links() {
-            match link.partner() {
-                Some((other, _)) => link.inbound.set_limits(sum(other.live.send(), limits)),
-                None => link.inbound.set_limits(limits),
+            if link.is_inproc() {
+                agree(self, &link);
+            } else {
+                link.set_recv_limits(limits);
             }
-            let every = credit_every(link.inbound.hwm());
-            link.credit_every.store(every, Ordering::Relaxed);
         }
     }
 
