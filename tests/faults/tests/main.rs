@@ -7,6 +7,7 @@
 //! | `links.rs` | links are slow, cut, or dead |
 //! | `draining.rs` | nothing: processes are asked to end |
 //! | `resources.rs` | clients that ask for what is not there, and that come and go |
+//! | `pipeline.rs` | a PULL is killed while PUSH sends, without Majordomo |
 //! | `sockets.rs` | nothing: sockets on a slow link, without Majordomo |
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
@@ -16,6 +17,7 @@ mod draining;
 mod hub;
 mod links;
 mod load;
+mod pipeline;
 mod resources;
 mod sockets;
 mod workers;
