@@ -117,6 +117,11 @@ pub enum SocketEvent {
         /// Messages that waited for it; they are counted as dropped.
         unsent: u64,
     },
+    /// Too much is left to be received of connections that were lost: none is made at this endpoint until it is.
+    ReceiveOverdue {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
     /// Messages that were received or given are dropped. Of those that a PUB, XPUB or XSUB drops because a peer's pipe is
     /// full, the first is told at once, and the others together when the peer has room again or is gone.
     Dropped {

@@ -99,6 +99,8 @@ struct State {
     reader: Side,
     writer: Side,
     finished: bool,
+    /// The reader knows that nothing is left and nothing follows.
+    drained: bool,
     paused: bool,
     sent: u64,
     sent_bytes: u64,
@@ -152,6 +154,7 @@ impl Pipe {
                 reader: side(),
                 writer: side(),
                 finished: false,
+                drained: false,
                 paused: false,
                 sent: 0,
                 sent_bytes: 0,
@@ -369,6 +372,7 @@ impl Pipe {
                 std::mem::swap(&mut state.segments, into);
                 Taken::Some
             } else if state.finished {
+                state.drained = true;
                 Taken::Finished
             } else {
                 state.reader.waiting = true;
@@ -405,7 +409,12 @@ impl Pipe {
         let writer = {
             let mut state = self.state.lock();
             state.limits = limits;
-            (state.room() > 0).then(|| state.writer.wake()).flatten()
+            // Whoever waits need not wait for the low-water mark if there is room already.
+            if state.room() == 0 {
+                None
+            } else {
+                state.writer.wake()
+            }
         };
         wake(writer);
     }
@@ -424,6 +433,19 @@ impl Pipe {
 
     pub(crate) fn is_paused(&self) -> bool {
         self.state.lock().paused
+    }
+
+    /// Whether the reader has found that nothing is left and nothing follows.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.state.lock().drained
+    }
+
+    /// Whether there is something to take; if not, the reader's waker is called when there is.
+    pub(crate) fn is_readable(&self) -> bool {
+        let mut state = self.state.lock();
+        let readable = !state.segments.is_empty() || state.finished;
+        state.reader.waiting |= !readable;
+        readable
     }
 
     /// Sets who is woken when the pipe is no longer empty.

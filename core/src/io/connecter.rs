@@ -57,6 +57,11 @@ impl<D: Dialer> Connecter<D> {
                 self.wait_for_place().await;
                 continue;
             }
+            tokio::select! {
+                () = self.core.wait_for_receiver(&self.endpoint) => {}
+                // Nobody will receive; but what is queued may still go out.
+                _ = self.phase.wait_for(|phase| *phase != Phase::Running) => {}
+            }
             let ended = self.attempt().await?;
             if self.is_done() {
                 break;

@@ -37,6 +37,10 @@ pub(crate) async fn run<L: Listener>(
         };
         match accepted {
             Ok((stream, other)) => {
+                tokio::select! {
+                    () = core.wait_for_receiver(listener.endpoint()) => {}
+                    _ = &mut stop => return,
+                }
                 let mut connection =
                     Connection::new(listener.endpoint().clone(), Direction::Accepted);
                 connection.local_address = stream.local_address();

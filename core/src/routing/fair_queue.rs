@@ -7,6 +7,7 @@ use std::task::{Wake, Waker};
 
 use tokio::sync::Notify;
 
+use super::leftovers::{CONNECTIONS_MAX, Leftovers};
 use super::source::{Offered, Source};
 use super::{Coop, PER_UNIT};
 use crate::message::Message;
@@ -24,6 +25,7 @@ pub(crate) struct Inbox {
     receive: Mutex<Receive>,
     arrivals: Mutex<Arrivals>,
     has_arrivals: AtomicBool,
+    pub(crate) leftovers: Leftovers,
     readable: Notify,
     closed: AtomicBool,
     coop: Coop,
@@ -85,11 +87,29 @@ impl Inbox {
         self.tell(|arrivals| arrivals.readable.push(link));
     }
 
-    /// Ends the pause of a peer whose connection has ended and whose pipe is finished, so that what is left can be
-    /// received.
-    pub(crate) fn depart(&self, link: Arc<Link>) {
+    /// Lets what a peer left be received whose connection has ended and whose pipe is finished: ends its pause, and
+    /// forgets it if there is nothing. `tells` is whether the owner wants to know of it.
+    pub(crate) fn depart(&self, link: &Arc<Link>, tells: bool) {
         if link.inbound.is_paused() {
-            self.tell(|arrivals| arrivals.gone.push(link));
+            self.tell(|arrivals| arrivals.gone.push(Arc::clone(link)));
+        }
+        if link.inbound.counts().queued == 0 {
+            self.forget(link, tells);
+        } else if !link.is_inproc() {
+            self.leftovers.add(Arc::clone(link));
+        }
+    }
+
+    /// Nobody need be told of a peer who came and went without a word and was not looked at meanwhile; the owner of a
+    /// socket that tells of peers is, as long as it listens.
+    fn forget(&self, link: &Arc<Link>, tells: bool) {
+        let mut arrivals = self.arrivals.lock();
+        let waiting = &mut arrivals.readable;
+        if tells && (waiting.len() <= CONNECTIONS_MAX || link.announced.load(Ordering::Relaxed)) {
+            return;
+        }
+        if let Some(index) = waiting.iter().rposition(|other| Arc::ptr_eq(other, link)) {
+            waiting.remove(index);
         }
     }
 
@@ -155,6 +175,7 @@ impl Inbox {
                 Taken::Some => {}
                 Taken::Empty => drop(receive.active.pop_front()),
                 Taken::Finished => {
+                    self.leftovers.received();
                     let link = receive.active.pop_front().map(|source| source.link);
                     let accepted = link.and_then(|link| accept(&link, Delivery::Down));
                     if accepted.is_some() {
@@ -195,7 +216,11 @@ impl Inbox {
                 Some(Offered::Later) => receive.park(0),
                 None => match source.refill() {
                     Taken::Some => {}
-                    Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
+                    Taken::Empty => drop(receive.active.pop_front()),
+                    Taken::Finished => {
+                        self.leftovers.received();
+                        drop(receive.active.pop_front());
+                    }
                 },
             }
         }
@@ -274,7 +299,11 @@ impl Inbox {
             match source.refill() {
                 Taken::Some => return true,
                 Taken::Finished if with_peers => return true,
-                Taken::Empty | Taken::Finished => drop(receive.active.pop_front()),
+                Taken::Empty => drop(receive.active.pop_front()),
+                Taken::Finished => {
+                    self.leftovers.received();
+                    drop(receive.active.pop_front());
+                }
             }
         }
     }
@@ -352,6 +381,12 @@ impl Inbox {
     pub(crate) fn resume(&self, link: &Link) {
         self.receive.lock().resume(link);
         self.readable.notify_one();
+    }
+
+    /// How many peers wait to be looked at.
+    #[cfg(test)]
+    pub(crate) fn arrived(&self) -> usize {
+        self.arrivals.lock().readable.len()
     }
 
     /// How many peers are paused, and how many of these wait with something to receive.

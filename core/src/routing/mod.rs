@@ -18,6 +18,7 @@ pub(crate) mod batch;
 pub(crate) mod fair_queue;
 pub(crate) mod fan_out;
 pub(crate) mod interest;
+pub(crate) mod leftovers;
 pub(crate) mod round_robin;
 pub(crate) mod source;
 pub(crate) mod subscribers;
@@ -40,6 +41,8 @@ pub(crate) struct Traits {
     pub(crate) single_peer: bool,
     /// Whether there is anybody who receives.
     pub(crate) receives: bool,
+    /// Whether the owner is told that peers come and go.
+    pub(crate) tells_peers: bool,
     /// Whether messages go to more than one peer.
     pub(crate) fans_out: bool,
     /// Whether peers subscribe.
@@ -50,63 +53,72 @@ pub(crate) struct Traits {
     pub(crate) subscribes: bool,
 }
 
+/// What most sockets have in common.
+const USUAL: Traits = Traits {
+    round_robin: false,
+    queues_early: false,
+    addressed: false,
+    single_peer: false,
+    receives: true,
+    tells_peers: false,
+    fans_out: false,
+    publishes: false,
+    tells_subscriptions: false,
+    subscribes: false,
+};
+
 /// The table.
 pub(crate) const fn traits(socket_type: SocketType) -> Traits {
-    let none = Traits {
-        round_robin: false,
-        queues_early: false,
-        addressed: false,
-        single_peer: false,
-        receives: true,
-        fans_out: false,
-        publishes: false,
-        tells_subscriptions: false,
-        subscribes: false,
-    };
     match socket_type {
         SocketType::Push => Traits {
             round_robin: true,
             queues_early: true,
             receives: false,
-            ..none
+            ..USUAL
         },
         SocketType::Dealer => Traits {
             round_robin: true,
             queues_early: true,
-            ..none
+            tells_peers: true,
+            ..USUAL
         },
         SocketType::Pair => Traits {
             round_robin: true,
             queues_early: true,
             single_peer: true,
-            ..none
+            ..USUAL
         },
-        SocketType::Router | SocketType::Rep => Traits {
+        SocketType::Router => Traits {
             addressed: true,
-            ..none
+            tells_peers: true,
+            ..USUAL
+        },
+        SocketType::Rep => Traits {
+            addressed: true,
+            ..USUAL
         },
         SocketType::Pub => Traits {
             receives: false,
             fans_out: true,
             publishes: true,
-            ..none
+            ..USUAL
         },
         SocketType::Xpub => Traits {
             fans_out: true,
             publishes: true,
             tells_subscriptions: true,
-            ..none
+            ..USUAL
         },
         SocketType::Sub => Traits {
             subscribes: true,
-            ..none
+            ..USUAL
         },
         SocketType::Xsub => Traits {
             fans_out: true,
             subscribes: true,
-            ..none
+            ..USUAL
         },
-        SocketType::Req | SocketType::Pull => none,
+        SocketType::Req | SocketType::Pull => USUAL,
     }
 }
 

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::{Core, Peers};
+use crate::endpoint::Endpoint;
 use crate::io::inproc;
-use crate::monitor::HandshakeFailure;
+use crate::monitor::{HandshakeFailure, SocketEvent};
 use crate::peer::{Direction, Link, PeerId};
 use crate::routing_id::RoutingId;
 
@@ -118,6 +119,19 @@ impl Core {
                 return;
             }
             vacant.await;
+        }
+    }
+
+    /// Waits while too much is left to be received of connections that were lost, so that a peer that comes again and
+    /// again cannot leave more each time.
+    pub(crate) async fn wait_for_receiver(&self, endpoint: &Endpoint) {
+        let limits = self.live.recv();
+        if self.inbox.leftovers.are_too_many(limits) {
+            tracing::warn!(%endpoint, "too much is left to be received of connections that were lost");
+            self.events.emit(SocketEvent::ReceiveOverdue {
+                endpoint: endpoint.clone(),
+            });
+            self.inbox.leftovers.within(limits).await;
         }
     }
 

@@ -20,7 +20,7 @@ use crate::error::NoRuntime;
 use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::message::Message;
-use crate::monitor::{DisconnectReason, DropReason, Events, HandshakeFailure, SocketEvent};
+use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
 use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
@@ -188,10 +188,11 @@ impl Core {
         self.events.emit(SocketEvent::Connected {
             peer: Peer(Arc::clone(&link)),
         });
-        if self.traits.receives {
-            self.inbox.arrive(Arc::clone(&link));
-        } else {
+        if !self.traits.receives {
+            // What a peer sends all the same is discarded.
             link.inbound.finish();
+        } else if self.traits.tells_peers || link.inbound.is_readable() {
+            self.inbox.arrive(Arc::clone(&link));
         }
         if self.socket_type == SocketType::Req {
             link.outbound.set_writer(lockstep::waker(self));
@@ -295,7 +296,9 @@ impl Core {
             self.subscriber.remove(link);
         }
         link.inbound.finish();
-        self.inbox.depart(Arc::clone(link));
+        if self.traits.receives {
+            self.inbox.depart(link, self.traits.tells_peers);
+        }
         if link.outbound_is_own {
             self.outbox.remove(&link.outbound);
             link.outbound.finish();
@@ -321,33 +324,6 @@ impl Core {
             self.requests.peer_down(self, link);
         }
         self.vacated();
-    }
-
-    /// How many messages of a connection that has ended nobody will get, and why.
-    fn lost_with(&self, link: &Link, ended: DisconnectReason) -> (usize, DropReason) {
-        if link.is_inproc() {
-            // The other socket can still receive them, unless it is the one that closes.
-            let lost = link.partner_is_closed().then(|| link.queued());
-            return (lost.unwrap_or(0), DropReason::ConnectionLost);
-        }
-        let reason = match ended {
-            DisconnectReason::ClosedHere => DropReason::LingerOver,
-            _ => DropReason::ConnectionLost,
-        };
-        (link.queued(), reason)
-    }
-
-    /// Keeps what a pipe has counted that is not used any more, and drops what is in it as far as it is lost.
-    pub(crate) fn retire(
-        &self,
-        pipe: &Pipe,
-        (lost, reason): (usize, DropReason),
-        peer: Option<&Arc<Link>>,
-    ) {
-        let counts = pipe.counts();
-        self.counters.past_sent.add(counts.sent);
-        self.counters.past_sent_bytes.add(counts.sent_bytes);
-        self.drop_messages(peer, reason, lost as u64);
     }
 
     /// Ends a connection from this side.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::counters::SocketStats;
-use crate::monitor::{DropReason, SocketEvent};
+use crate::monitor::{DisconnectReason, DropReason, SocketEvent};
 use crate::peer::{Link, Peer};
 use crate::pipe::Pipe;
 
@@ -43,6 +43,33 @@ impl Core {
         let mut pipes = self.endpoints.lock().pipes();
         pipes.extend(self.peers.lock().queue.clone());
         pipes
+    }
+
+    /// How many messages of a connection that has ended nobody will get, and why.
+    pub(super) fn lost_with(&self, link: &Link, ended: DisconnectReason) -> (usize, DropReason) {
+        if link.is_inproc() {
+            // The other socket can still receive them, unless it is the one that closes.
+            let lost = link.partner_is_closed().then(|| link.queued());
+            return (lost.unwrap_or(0), DropReason::ConnectionLost);
+        }
+        let reason = match ended {
+            DisconnectReason::ClosedHere => DropReason::LingerOver,
+            _ => DropReason::ConnectionLost,
+        };
+        (link.queued(), reason)
+    }
+
+    /// Keeps what a pipe has counted that is not used any more, and drops what is in it as far as it is lost.
+    pub(crate) fn retire(
+        &self,
+        pipe: &Pipe,
+        (lost, reason): (usize, DropReason),
+        peer: Option<&Arc<Link>>,
+    ) {
+        let counts = pipe.counts();
+        self.counters.past_sent.add(counts.sent);
+        self.counters.past_sent_bytes.add(counts.sent_bytes);
+        self.drop_messages(peer, reason, lost as u64);
     }
 
     /// Counts a message that is dropped, and tells monitors.
