@@ -22,7 +22,7 @@ mod options;
 mod parcel;
 mod peer;
 mod pipe;
-// Not inside of pipe.rs: tests/pipe_model.rs compiles that file again, with locks that these tests could not take.
+// Not inside of the pipe: tests/pipe_model.rs compiles it again, with locks that these tests could not take.
 #[cfg(test)]
 #[path = "pipe/tests/mod.rs"]
 mod pipe_tests;

@@ -35,7 +35,7 @@ mod encoded;
 mod frame;
 #[path = "../src/message.rs"]
 mod message;
-#[path = "../src/pipe.rs"]
+#[path = "../src/pipe/mod.rs"]
 mod pipe;
 #[path = "../src/segment.rs"]
 mod segment;
