@@ -90,6 +90,11 @@ impl RawMessage<'_> {
         self.piece.get(self.range.clone()).unwrap_or_default()
     }
 
+    /// Whether it is at least half of what it keeps in memory if it is shared.
+    pub(crate) fn is_most_of_its_piece(&self) -> bool {
+        self.range.len() >= self.piece.len() / 2
+    }
+
     /// The same octets, shared by reference count.
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.piece.slice(self.range.clone())

@@ -37,7 +37,7 @@ impl State {
         for frame in envelope {
             bytes += self.encode_frame(pool, frame, true);
         }
-        if message.range.len() > COPY_MAX {
+        if message.range.len() > COPY_MAX && message.is_most_of_its_piece() {
             self.segments
                 .push_back(Segment::shared(message.to_bytes(), 0, true));
             self.tail_open = false;

@@ -1,14 +1,15 @@
 //! What is in a pipe: encoded frames in segments.
 
+use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 use crate::Frame;
 use crate::arbitrary::{body, messages};
-use crate::encoded::Encoded;
+use crate::encoded::{Encoded, put_message};
 use crate::pipe::COPY_MAX;
-use crate::segment::SegmentPool;
+use crate::segment::{RawMessage, SegmentPool};
 
 fn published(message: impl Into<Message>) -> VecDeque<Segment> {
     let parties = with_limits(None, None);
@@ -187,4 +188,36 @@ fn what_is_put_back_goes_first() {
     let (_, segments) = parties.take();
     let expected: Vec<_> = (0..5).map(|i| Message::from(i.to_string())).collect();
     assert_eq!(decode(segments), expected);
+}
+
+/// A message that a proxy passes on keeps no more than twice its memory, whatever it was read together with.
+#[test]
+fn a_message_that_is_passed_on_keeps_no_large_piece() {
+    const LEN: usize = 2 * COPY_MAX;
+    let message = Message::from(vec![7; LEN]);
+    for (others, shares) in [(0, true), (1, true), (2, false), (100, false)] {
+        let parties = with_limits(None, None);
+        let mut octets = BytesMut::new();
+        for _ in 0..=others {
+            put_message(&mut octets, &message);
+        }
+        let len = octets.len() / (1 + others);
+        let piece = octets.freeze();
+        let raw = RawMessage {
+            piece: &piece,
+            range: piece.len() - len..piece.len(),
+            frames: 1,
+            body: LEN as u64,
+        };
+        let envelope = [Frame::from("id")];
+        parties.pipe.publish_raw(&envelope, &raw).unwrap();
+        assert_eq!(piece.is_unique(), !shares, "{others}");
+        drop(piece);
+        assert_eq!(parties.pipe.counts().queued_bytes, 2 + 2 + len);
+        let mut decoder = Decoder::default();
+        (_, decoder.segments) = parties.take();
+        let passed = decoder.next().unwrap();
+        assert_eq!(passed, [envelope[0].clone(), message[0].clone()].into());
+        assert!(decoder.next().is_none());
+    }
 }
