@@ -28,3 +28,4 @@ pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod topics;
 pub(crate) mod transport;
+mod writer;

@@ -11,23 +11,22 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::flight::{Flight, SLICES};
 use super::heartbeat::{Due, Heartbeat};
 use super::topics::Topics;
 use super::transport::Stream;
+use super::writer::Writer;
 use crate::monitor::{DisconnectReason, DropReason};
-use crate::pipe::{Limits, Pipe, Taken};
-use crate::segment::{Segment, SegmentPool};
+use crate::pipe::{Limits, Pipe};
+use crate::segment::Segment;
 use crate::socket::counters::Counters;
 use crate::zmtp::command::{self, Command};
 use crate::zmtp::traffic::{Aside, Traffic};
@@ -61,24 +60,6 @@ pub(crate) struct Reader {
     counters: Arc<Counters>,
     /// Scratch for segments between the two.
     segments: VecDeque<Segment>,
-}
-
-/// From the outbound pipe to the stream.
-pub(crate) struct Writer<'a> {
-    outbound: Arc<Pipe>,
-    flight: &'a mut Flight,
-    /// Commands to write at the next message boundary.
-    control: BytesMut,
-    control_begun: bool,
-    done: Vec<Segment>,
-    credit: (usize, usize),
-    pool: Arc<SegmentPool>,
-    /// Writing has failed; reading goes on until it tells the end.
-    failed: bool,
-    /// Reading waits until the commands are written.
-    resumes_reading: bool,
-    /// Everything is written that ever will be, and the stream's direction is shut down.
-    shut_down: bool,
 }
 
 impl Reader {
@@ -134,28 +115,6 @@ impl Drop for Reader {
         if self.traffic.has_messages() {
             self.traffic.take(usize::MAX, &mut self.segments);
             self.append();
-        }
-    }
-}
-
-impl<'a> Writer<'a> {
-    pub(crate) fn new(
-        outbound: Arc<Pipe>,
-        flight: &'a mut Flight,
-        hello: BytesMut,
-        pool: Arc<SegmentPool>,
-    ) -> Self {
-        Self {
-            outbound,
-            flight,
-            control: hello,
-            control_begun: false,
-            done: Vec::new(),
-            credit: (0, 0),
-            pool,
-            failed: false,
-            resumes_reading: false,
-            shut_down: false,
         }
     }
 }
@@ -350,83 +309,6 @@ impl<S: Stream> Session<'_, S> {
             }
         }
         Poll::Pending
-    }
-}
-
-impl Writer<'_> {
-    fn is_idle(&self) -> bool {
-        self.flight.is_empty() && self.control.is_empty()
-    }
-
-    /// Takes what is in the pipe; tells whether there is something to do.
-    fn refill(&mut self, cx: &Context<'_>) -> bool {
-        let credit = std::mem::take(&mut self.credit);
-        let taken = self
-            .outbound
-            .take(&mut self.flight.segments, credit, Some(cx.waker()));
-        match taken {
-            Taken::Some => true,
-            Taken::Empty => false,
-            Taken::Finished => !self.shut_down,
-        }
-    }
-
-    fn poll_write<S: Stream>(
-        &mut self,
-        stream: &mut S,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        let control_now =
-            !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let (first, rest) = slices.split_at_mut(usize::from(control_now));
-        for slice in first {
-            *slice = IoSlice::new(&self.control);
-        }
-        let to_boundary = !self.control.is_empty() && !control_now;
-        let used = usize::from(control_now) + self.flight.slices(rest, to_boundary);
-        let written = match slices.get(..used).unwrap_or_default() {
-            // A call for one slice costs the kernel less.
-            [slice] => Pin::new(stream).poll_write(cx, slice),
-            slices => Pin::new(stream).poll_write_vectored(cx, slices),
-        };
-        let written = match ready!(written) {
-            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            Ok(written) => written,
-            Err(error) => return Poll::Ready(Err(error)),
-        };
-        self.advance(written, control_now, cx.waker());
-        Poll::Ready(Ok(()))
-    }
-
-    fn advance(&mut self, mut written: usize, control_now: bool, waker: &Waker) {
-        if control_now {
-            let of_control = written.min(self.control.len());
-            self.control.advance(of_control);
-            self.control_begun = !self.control.is_empty();
-            if self.control.is_empty() && std::mem::take(&mut self.resumes_reading) {
-                waker.wake_by_ref();
-            }
-            written -= of_control;
-        }
-        self.flight.advance(written, &mut self.done);
-        if self.done.is_empty() {
-            return;
-        }
-        for segment in &self.done {
-            self.credit.0 += segment.messages;
-            self.credit.1 += segment.len();
-        }
-        self.pool.put(self.done.drain(..));
-        if !self.flight.is_empty() {
-            self.outbound.credit(std::mem::take(&mut self.credit));
-        }
-    }
-}
-
-impl Drop for Writer<'_> {
-    fn drop(&mut self) {
-        self.outbound.credit(self.credit);
     }
 }
 

@@ -1,0 +1,130 @@
+//! [`Writer`]: what one connection writes: the pipe's messages, and commands at their boundaries.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, BytesMut};
+
+use super::flight::{Flight, SLICES};
+use super::transport::Stream;
+use crate::pipe::{Pipe, Taken};
+use crate::segment::{Segment, SegmentPool};
+
+/// From the outbound pipe to the stream.
+pub(crate) struct Writer<'a> {
+    outbound: Arc<Pipe>,
+    flight: &'a mut Flight,
+    /// Commands to write at the next message boundary.
+    pub(super) control: BytesMut,
+    control_begun: bool,
+    done: Vec<Segment>,
+    credit: (usize, usize),
+    pool: Arc<SegmentPool>,
+    /// Writing has failed; reading goes on until it tells the end.
+    pub(super) failed: bool,
+    /// Reading waits until the commands are written.
+    pub(super) resumes_reading: bool,
+    /// Everything is written that ever will be, and the stream's direction is shut down.
+    pub(super) shut_down: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        outbound: Arc<Pipe>,
+        flight: &'a mut Flight,
+        hello: BytesMut,
+        pool: Arc<SegmentPool>,
+    ) -> Self {
+        Self {
+            outbound,
+            flight,
+            control: hello,
+            control_begun: false,
+            done: Vec::new(),
+            credit: (0, 0),
+            pool,
+            failed: false,
+            resumes_reading: false,
+            shut_down: false,
+        }
+    }
+}
+
+impl Writer<'_> {
+    pub(super) fn is_idle(&self) -> bool {
+        self.flight.is_empty() && self.control.is_empty()
+    }
+
+    /// Takes what is in the pipe; tells whether there is something to do.
+    pub(super) fn refill(&mut self, cx: &Context<'_>) -> bool {
+        let credit = std::mem::take(&mut self.credit);
+        let taken = self
+            .outbound
+            .take(&mut self.flight.segments, credit, Some(cx.waker()));
+        match taken {
+            Taken::Some => true,
+            Taken::Empty => false,
+            Taken::Finished => !self.shut_down,
+        }
+    }
+
+    pub(super) fn poll_write<S: Stream>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let control_now =
+            !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let (first, rest) = slices.split_at_mut(usize::from(control_now));
+        for slice in first {
+            *slice = IoSlice::new(&self.control);
+        }
+        let to_boundary = !self.control.is_empty() && !control_now;
+        let used = usize::from(control_now) + self.flight.slices(rest, to_boundary);
+        let written = match slices.get(..used).unwrap_or_default() {
+            // A call for one slice costs the kernel less.
+            [slice] => Pin::new(stream).poll_write(cx, slice),
+            slices => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        let written = match ready!(written) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(written) => written,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        self.advance(written, control_now, cx.waker());
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut written: usize, control_now: bool, waker: &Waker) {
+        if control_now {
+            let of_control = written.min(self.control.len());
+            self.control.advance(of_control);
+            self.control_begun = !self.control.is_empty();
+            if self.control.is_empty() && std::mem::take(&mut self.resumes_reading) {
+                waker.wake_by_ref();
+            }
+            written -= of_control;
+        }
+        self.flight.advance(written, &mut self.done);
+        if self.done.is_empty() {
+            return;
+        }
+        for segment in &self.done {
+            self.credit.0 += segment.messages;
+            self.credit.1 += segment.len();
+        }
+        self.pool.put(self.done.drain(..));
+        if !self.flight.is_empty() {
+            self.outbound.credit(std::mem::take(&mut self.credit));
+        }
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.outbound.credit(self.credit);
+    }
+}
