@@ -1,7 +1,6 @@
 //! inproc: `inproc://name`. No session and no task: each of the two pipes joins two sockets of the process.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
@@ -12,7 +11,7 @@ use crate::endpoint::{Address, Endpoint};
 use crate::error::ConnectError;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Direction, Link, PeerId};
-use crate::pipe::{Limits, Pipe};
+use crate::pipe::Pipe;
 use crate::routing::fan_out::Ask;
 use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
@@ -330,7 +329,7 @@ fn join(meeting: Meeting) {
 
 /// The pipe from one socket to another, which may hold something already.
 fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
-    let limits = sum(from.live.send(), to.live.recv());
+    let limits = from.live.send().sum(to.live.recv());
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
@@ -343,8 +342,8 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
 /// Lets both pipes of a connection hold what its two sockets allow now.
 pub(crate) fn agree(core: &Core, link: &Link) {
     if let Some((other, theirs)) = link.partner() {
-        theirs.set_recv_limits(sum(core.live.send(), other.live.recv()));
-        link.set_recv_limits(sum(other.live.send(), core.live.recv()));
+        theirs.set_recv_limits(core.live.send().sum(other.live.recv()));
+        link.set_recv_limits(other.live.send().sum(core.live.recv()));
     }
 }
 
@@ -395,13 +394,4 @@ fn end_if_asked(core: &Arc<Core>, link: &Arc<Link>, gone: bool) {
 
 fn mismatch(local: SocketType, peer: SocketType) -> HandshakeFailure {
     HandshakeFailure::Protocol(crate::HandshakeError::SocketType { local, peer })
-}
-
-/// What a pipe between two sockets may hold: what both may hold, and no limit if either has none.
-fn sum(send: Limits, recv: Limits) -> Limits {
-    let both = |a: Option<NonZeroUsize>, b: Option<NonZeroUsize>| Some(a?.saturating_add(b?.get()));
-    Limits {
-        messages: both(send.messages, recv.messages),
-        bytes: both(send.bytes, recv.bytes),
-    }
 }

@@ -41,6 +41,16 @@ impl Limits {
         bytes: None,
     };
 
+    /// What a pipe may hold that is the queue of two sockets: what both may, and no limit if either has none.
+    pub(crate) fn sum(self, other: Self) -> Self {
+        let both =
+            |a: Option<NonZeroUsize>, b: Option<NonZeroUsize>| Some(a?.saturating_add(b?.get()));
+        Self {
+            messages: both(self.messages, other.messages),
+            bytes: both(self.bytes, other.bytes),
+        }
+    }
+
     /// After so many messages a segment closes: credit for it returns at once.
     pub(crate) fn per_segment(&self) -> usize {
         self.messages

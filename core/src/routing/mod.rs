@@ -14,6 +14,7 @@
 //! | SUB | PUB, XPUB | fair-queued, what was asked for | none | |
 //! | XSUB | PUB, XPUB | fair-queued | to all | drop for that peer, counted |
 
+mod attendance;
 pub(crate) mod batch;
 pub(crate) mod fair_queue;
 pub(crate) mod fan_out;
