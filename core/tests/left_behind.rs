@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{
@@ -88,6 +89,36 @@ async fn clients_that_come_again_and_again_have_to_wait() {
     assert!(pull.stats().peers <= 1);
     receive(&pull, all..all + MARK).await;
     assert_eq!(late.close().await.unsent, 0);
+}
+
+/// Where bytes have a budget, they count: ten messages are too much then.
+#[tokio::test(start_paused = true)]
+async fn a_byte_budget_bounds_what_is_left() {
+    let context = Context::new();
+    let options = || SocketOptions::new().context(&context);
+    let budget = NonZeroUsize::new(1000);
+    let pull = PullSocket::with_options(options().recv_byte_budget(budget)).unwrap();
+    let mut monitor = pull.monitor();
+    pull.bind("memory://left").await.unwrap();
+    let client = || {
+        let push = PushSocket::with_options(options()).unwrap();
+        push.connect("memory://left").unwrap();
+        push
+    };
+    for _ in 0..CONNECTIONS {
+        let push = client();
+        push.send(vec![7; 1000]).await.unwrap();
+        assert_eq!(push.close().await.unsent, 0);
+        disconnected(&mut monitor).await;
+    }
+    let late = client();
+    overdue(&mut monitor).await;
+    late.send("late").await.unwrap();
+    is_quiet(&mut monitor).await;
+    for _ in 0..CONNECTIONS {
+        assert_eq!(pull.recv().await.unwrap()[0].len(), 1000);
+    }
+    assert_eq!(pull.recv().await.unwrap()[0], "late");
 }
 
 /// A server that we connect to again and again, that sends what it can, and is not received from.

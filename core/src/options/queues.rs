@@ -19,6 +19,10 @@ impl SocketOptions {
     }
 
     /// How many messages from one peer may wait to be received before its connection is not read any more.
+    ///
+    /// What lost connections left is not forgotten. With ten times the mark of it (10,000 messages at least), ten times the
+    /// [byte budget](Self::recv_byte_budget), or 1024 such connections, no further one is made until enough is received
+    /// ([`ReceiveOverdue`](crate::SocketEvent::ReceiveOverdue)).
     /// - Unit: messages per peer; up to one read buffer (256 KiB) may wait beside them
     /// - Default: 1000
     /// - Range: 1 and up or `None`; that is no limit

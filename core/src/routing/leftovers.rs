@@ -1,5 +1,6 @@
 //! [`Leftovers`]: what lost connections left to be received, and how much that may be.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -10,7 +11,8 @@ use crate::sync::Mutex;
 
 /// Lost connections of which something is left, at most.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
-/// Messages that lost connections left: as many as this many full pipes hold, at most, and one read buffer for each.
+/// Messages that lost connections left, and their bytes: as much as this many full pipes hold, at most, and one read buffer
+/// for each.
 const PIPES_MAX: usize = 10;
 /// The least that counts as a full pipe, in messages.
 const PIPE_LEAST: usize = 1000;
@@ -45,12 +47,16 @@ impl Leftovers {
     pub(crate) fn are_too_many(&self, limits: Limits) -> bool {
         let mut links = self.links.lock();
         links.retain(|link| !link.inbound.is_drained());
-        let messages = links.iter().map(|link| link.inbound.counts().queued);
-        let messages: usize = messages.sum();
+        let counts = || links.iter().map(|link| link.inbound.counts());
+        let messages: usize = counts().map(|counts| counts.queued).sum();
+        let bytes: usize = counts().map(|counts| counts.queued_bytes).sum();
+        let most_messages = limits.messages.map(|hwm| hwm.get().max(PIPE_LEAST));
+        let reached = |held: usize, a_pipe: Option<usize>| {
+            a_pipe.is_some_and(|most| held >= most.saturating_mul(PIPES_MAX))
+        };
         links.len() >= CONNECTIONS_MAX
-            || limits
-                .messages
-                .is_some_and(|hwm| messages >= hwm.get().max(PIPE_LEAST).saturating_mul(PIPES_MAX))
+            || reached(messages, most_messages)
+            || reached(bytes, limits.bytes.map(NonZeroUsize::get))
     }
 
     /// Waits until it is not too much any more.

@@ -23,7 +23,8 @@ use crate::routing::fan_out::Ask;
 ///
 /// Its owner should receive: as many subscriptions wait for that as
 /// [`max_topics`](crate::SocketOptions::max_topics) allows, then the peer's connection is not read any more. When a
-/// connection is lost, its subscriptions end as if the peer had ended them.
+/// connection is lost, its subscriptions end as if the peer had ended them; that waits to be received, too, and with too
+/// much of it no further connection is made ([`ReceiveOverdue`](crate::SocketEvent::ReceiveOverdue)).
 ///
 /// # Example
 /// ```
