@@ -1,10 +1,11 @@
 //! How proxies are paused, steered by programs, and ended; none of it loses a message.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use privateer::core::{
-    DealerSocket, Frame, Message, PairSocket, Proxy, ProxyEnd, PullSocket, PushSocket, RepSocket,
-    ReqSocket, RouterSocket, SocketOptions,
+    Context, DealerSocket, Frame, Message, PairSocket, Proxy, ProxyEnd, PullSocket, PushSocket,
+    RepSocket, ReqSocket, RouterSocket, SocketOptions,
 };
 
 use super::support::sockets::{Socket, Transport, link, number, poll_times, scale, soon, until};
@@ -152,6 +153,39 @@ async fn a_proxy_gives_its_sockets_back() {
     client.send("still there").await.unwrap();
     let (_, message) = soon(report.frontend.recv()).await.unwrap();
     assert_eq!(message[0], "still there");
+}
+
+/// A socket that is closed by its context ends the proxy, whichever it is, and also while nothing may pass.
+#[tokio::test]
+async fn the_end_of_a_socket_ends_the_proxy() {
+    for (is_paused, closes_front) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (front, back) = (Context::new(), Context::new());
+        let closing = if closes_front { &front } else { &back };
+        let options = |context| SocketOptions::new().context(context);
+
+        let (frontend, backend) = (
+            RouterSocket::with(options(&front)),
+            DealerSocket::with(options(&back)),
+        );
+        let queue = Proxy::router_dealer(frontend, backend);
+        let (frontend, backend) = (
+            PullSocket::with(options(&front)),
+            PushSocket::with(options(&back)),
+        );
+        let streamer = Proxy::pull_push(frontend, backend);
+        for handle in [queue.handle(), streamer.handle()] {
+            if is_paused {
+                handle.pause();
+            }
+        }
+        let (queue, streamer) = (tokio::spawn(queue.run()), tokio::spawn(streamer.run()));
+        // They have looked for something to pass on, and wait.
+        tokio::task::yield_now().await;
+        let report = closing.shutdown(Duration::ZERO).await;
+        assert_eq!(report.sockets.len(), 2);
+        assert_eq!(soon(queue).await.unwrap().end, ProxyEnd::SocketClosed);
+        assert_eq!(soon(streamer).await.unwrap().end, ProxyEnd::SocketClosed);
+    }
 }
 
 /// R09: the commands of zmq_proxy_steerable, over REP and over PAIR.

@@ -100,6 +100,7 @@ impl Shared {
     /// Cancel safe: messages that are not passed on are where they were.
     async fn pass(&self, taps: &[Arc<Core>]) {
         let mut waits = JoinSet::new();
+        let mut closed = pin!(self.forth.until_closed());
         let nothing = Notify::new();
         loop {
             consume_budget().await;
@@ -125,6 +126,7 @@ impl Shared {
             tokio::select! {
                 () = ahead => {}
                 () = behind => {}
+                () = &mut closed => {}
             }
         }
     }

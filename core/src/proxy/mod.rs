@@ -105,7 +105,7 @@ pub enum ProxyEnd {
     Stopped,
     /// TERMINATE on the control socket.
     Terminated,
-    /// One of the two sockets is closed.
+    /// One of the two sockets is closed, by [`Context::shutdown`](crate::Context::shutdown).
     SocketClosed,
 }
 
@@ -171,7 +171,7 @@ impl<F, B> Proxy<F, B> {
         ProxyHandle(Arc::clone(&self.shared))
     }
 
-    /// Passes messages on until [`ProxyHandle::stop`], TERMINATE, or the end of a socket.
+    /// Passes messages on until [`ProxyHandle::stop`], TERMINATE, or the end of a socket; a paused one ends then, too.
     ///
     /// In the end it closes the control socket and the taps, within their linger times, and gives the other two back.
     ///

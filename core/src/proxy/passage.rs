@@ -102,9 +102,17 @@ impl Passage {
         }
     }
 
-    /// Whether nothing will ever pass again.
+    /// Whether one of the two sockets is closed, after which nothing more comes or nothing can be sent.
     pub(super) fn is_closed(&self) -> bool {
-        self.from.inbox.is_closed() || self.to.outbox.is_closed()
+        self.from.inbox.is_closed() || self.to.inbox.is_closed()
+    }
+
+    /// Waits until [`is_closed`](Self::is_closed).
+    pub(super) async fn until_closed(&self) {
+        tokio::select! {
+            () = self.from.inbox.until_closed() => {}
+            () = self.to.inbox.until_closed() => {}
+        }
     }
 
     /// Passes on what is there, a burst at most, with a copy of each message to `taps`; tells what stopped it before.

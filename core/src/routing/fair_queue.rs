@@ -27,6 +27,8 @@ pub(crate) struct Inbox {
     pub(crate) leftovers: Leftovers,
     pub(super) readable: Notify,
     closed: AtomicBool,
+    /// Tells of that, apart from `readable`, whose wake-ups are for those who receive.
+    ended: Notify,
     coop: Coop,
 }
 
@@ -300,6 +302,16 @@ impl Inbox {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.readable.notify_waiters();
+        self.ended.notify_waiters();
+    }
+
+    /// Waits until the socket is closed.
+    pub(crate) async fn until_closed(&self) {
+        let mut ended = std::pin::pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if !self.is_closed() {
+            ended.await;
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
