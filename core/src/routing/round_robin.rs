@@ -101,10 +101,6 @@ impl RoundRobin {
         turns.closed || turns.pipes.iter().any(|pipe| pipe.has_room().is_ok())
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.turns.lock().closed
-    }
-
     pub(crate) fn add(&self, pipe: Arc<Pipe>) {
         self.turns.lock().pipes.push(pipe);
         self.bell.0.notify_one();
