@@ -8,12 +8,24 @@ use std::path::Path;
 use privateer_book::root;
 
 /// Where the code has a value and how it writes it; where a page has it and what it says.
-const NAMED: [[&str; 4]; 18] = [
+const NAMED: [[&str; 4]; 20] = [
     [
         "core/src/io/listener.rs",
         "HANDSHAKES_MAX: usize = 1024;",
         "core/README.md",
         "under way | 1,024 |",
+    ],
+    [
+        "core/src/io/crowd.rs",
+        "CROWDED: usize = 768;",
+        "core/README.md",
+        "no more of them than 64 | 768 |",
+    ],
+    [
+        "core/src/io/crowd.rs",
+        "SHARE: usize = 64;",
+        "core/README.md",
+        "no more of them than 64 | 768 |",
     ],
     [
         "core/src/zmtp/traffic.rs",

@@ -203,7 +203,7 @@ impl RecvError {
     }
 }
 
-/// A ROUTER has no such peer.
+/// The socket has no such peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such peer is connected")]
 pub struct Unroutable;

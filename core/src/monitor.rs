@@ -64,6 +64,8 @@ pub enum SocketEvent {
         endpoint: Endpoint,
         /// Why.
         error: io::ErrorKind,
+        /// The same as the number of the operating system, which tells more: `EMFILE` has no kind of its own.
+        os_error: Option<i32>,
     },
     /// A connection to an endpoint is begun. (libzmq: `CONNECT_DELAYED`)
     Connecting {
@@ -134,6 +136,28 @@ pub enum SocketEvent {
     },
 }
 
+impl SocketEvent {
+    /// The number of the connection that it tells of, if it tells of one.
+    #[must_use]
+    pub fn connection(&self) -> Option<PeerId> {
+        match self {
+            Self::Accepted { connection }
+            | Self::Connecting { connection }
+            | Self::Dialled { connection }
+            | Self::HandshakeFailed { connection, .. } => Some(connection.id()),
+            Self::Connected { peer } | Self::Disconnected { peer, .. } => Some(peer.id()),
+            Self::Retrying { connection, .. } | Self::GivenUp { connection, .. } => {
+                Some(*connection)
+            }
+            Self::Dropped { peer, .. } => peer.as_ref().map(Peer::id),
+            Self::Listening { .. }
+            | Self::BindFailed { .. }
+            | Self::Closed { .. }
+            | Self::AcceptFailed { .. } => None,
+        }
+    }
+}
+
 /// An event, and when it happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -165,9 +189,13 @@ pub enum HandshakeFailure {
         "a peer with the same routing id is connected; let each choose its own, or set router_handover"
     )]
     DuplicateRoutingId,
-    /// This side's options do not let the other connect (`ipc_filter_uid`, `ipc_filter_gid`).
+    /// This side's options do not let the other connect (`accept_hook`, `ipc_filter_uid`, `ipc_filter_gid`).
     #[error("the options of this side do not let the other connect")]
     Refused,
+    /// As many connections as the options of this side allow are there from the same address
+    /// (`max_connections_per_address`), or more of their handshakes are under way than leave room for others.
+    #[error("there are too many connections from the same address")]
+    TooManyConnections,
     /// The PAIR socket has its peer already.
     #[error("the PAIR socket has a peer already")]
     PairOccupied,
@@ -195,6 +223,9 @@ pub enum DisconnectReason {
     /// The peer was silent for longer than the time to live in its own PING.
     #[error("the peer was silent for longer than its own heartbeat allows")]
     TimeToLiveExpired,
+    /// This side ended it by `disconnect_peer`.
+    #[error("this side disconnected the peer")]
+    Dismissed,
     /// Another connection took over its routing id.
     #[error("another connection took over the routing id")]
     HandedOver,

@@ -3,21 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::sleep;
 
 use super::connection::{Established, Origin, converse, establish};
-use super::credentials::Credentials;
-use super::transport::{Listener, Stream};
+use super::crowd::Visitor;
+use super::transport::{Listener, OtherSide, Stream};
 use crate::connection::Connection;
 use crate::monitor::{HandshakeFailure, SocketEvent};
+use crate::options::Incoming;
 use crate::peer::Direction;
-use crate::socket::core::Core;
+use crate::socket::core::{Core, Phase};
 
 /// Connections of one listener whose handshake is under way; more wait in the kernel's backlog.
 const HANDSHAKES_MAX: usize = 1024;
 /// How long to wait after accepting failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection that may shake hands.
+struct Arrival {
+    connection: Connection,
+    other: OtherSide,
+    visitor: Visitor,
+    /// Given back when the handshake is over.
+    permit: OwnedSemaphorePermit,
+}
 
 /// Accepts until `stop` is dropped or fires. The listener is closed when this returns; connections live on.
 pub(crate) async fn run<L: Listener>(
@@ -35,6 +45,8 @@ pub(crate) async fn run<L: Listener>(
             accepted = accepted => accepted,
             _ = &mut stop => return,
         };
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { return };
         match accepted {
             Ok((stream, other)) => {
                 tokio::select! {
@@ -44,23 +56,24 @@ pub(crate) async fn run<L: Listener>(
                 let mut connection =
                     Connection::new(listener.endpoint().clone(), Direction::Accepted);
                 connection.local_address = stream.local_address();
-                connection.remote_address = other.address;
+                connection.remote_address = other.address.map(|address| address.to_string());
                 core.events.emit(SocketEvent::Accepted {
                     connection: connection.clone(),
                 });
-                let core = Arc::clone(&core);
-                let mut phase = core.phase.subscribe();
-                tokio::spawn(async move {
-                    let established = tokio::select! {
-                        established = admit(&core, stream, other.credentials, &connection) => established,
-                        // A socket that closes does not wait for handshakes.
-                        _ = phase.wait_for(|phase| *phase != crate::socket::core::Phase::Running) => None,
-                    };
-                    drop(permit);
-                    if let Some(established) = established {
-                        converse(&core, established, &mut phase).await;
-                    }
-                });
+                let limit = core.options.max_connections_per_address;
+                let from = other.address.map(|address| address.ip());
+                let Some(visitor) = core.crowd.enter(from, limit) else {
+                    core.refuse(&connection, HandshakeFailure::TooManyConnections);
+                    continue;
+                };
+                let arrival = Arrival {
+                    connection,
+                    other,
+                    visitor,
+                    permit,
+                };
+                let phase = core.phase.subscribe();
+                tokio::spawn(serve(Arc::clone(&core), stream, arrival, phase));
             }
             Err(error) => {
                 let endpoint = listener.endpoint().clone();
@@ -68,6 +81,7 @@ pub(crate) async fn run<L: Listener>(
                 core.events.emit(SocketEvent::AcceptFailed {
                     endpoint,
                     error: error.kind(),
+                    os_error: error.raw_os_error(),
                 });
                 tokio::select! {
                     () = sleep(ACCEPT_PAUSE) => {}
@@ -78,16 +92,53 @@ pub(crate) async fn run<L: Listener>(
     }
 }
 
+/// One accepted connection, from before the handshake to its end.
+async fn serve<S: Stream>(
+    core: Arc<Core>,
+    stream: S,
+    arrival: Arrival,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let Arrival {
+        connection,
+        other,
+        mut visitor,
+        permit,
+    } = arrival;
+    let established = tokio::select! {
+        established = admit(&core, stream, &other, &connection) => established,
+        // A socket that closes does not wait for handshakes.
+        _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
+    };
+    drop(permit);
+    visitor.has_shaken_hands();
+    drop(connection);
+    if let Some(established) = established {
+        converse(&core, established, &mut phase).await;
+    }
+}
+
 /// Shakes hands, if the other side may connect at all.
 async fn admit<S: Stream>(
     core: &Arc<Core>,
     stream: S,
-    credentials: Option<Credentials>,
+    other: &OtherSide,
     connection: &Connection,
 ) -> Option<Established<S>> {
-    if let Some(process) = credentials
-        && !core.options.ipc_filters.admit(process).await
-    {
+    let process = other.credentials;
+    let mut may_connect = true;
+    if let Some(hook) = &core.options.accept_hook {
+        may_connect = hook.admits(&Incoming {
+            connection: connection.clone(),
+            ip: other.address.map(|address| address.ip()),
+            uid: process.map(|process| process.uid),
+            gid: process.map(|process| process.gid),
+        });
+    }
+    if may_connect && let Some(process) = process {
+        may_connect = core.options.ipc_filters.admit(process).await;
+    }
+    if !may_connect {
         core.refuse(connection, HandshakeFailure::Refused);
         return None;
     }

@@ -12,6 +12,7 @@ pub(crate) mod backoff;
 pub(crate) mod connecter;
 pub(crate) mod connection;
 mod credentials;
+pub(crate) mod crowd;
 pub(crate) mod drivers;
 pub(crate) mod flight;
 pub(crate) mod heartbeat;

@@ -105,7 +105,7 @@ impl Listener for TcpListener {
         self.kernel
             .tune_tcp(&SockRef::from(&stream), remote.is_ipv6())?;
         let other = OtherSide {
-            address: Some(canonical(remote).to_string()),
+            address: Some(canonical(remote)),
             credentials: None,
         };
         Ok((stream, other))

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,8 +38,8 @@ pub(crate) trait Listener: Send + Sync + 'static {
 /// What a transport knows of the other side before that has said anything.
 #[derive(Debug, Default)]
 pub(crate) struct OtherSide {
-    /// The network address.
-    pub(crate) address: Option<String>,
+    /// The network address, of IPv4 if it can be.
+    pub(crate) address: Option<SocketAddr>,
     /// The process, over ipc.
     pub(crate) credentials: Option<Credentials>,
 }

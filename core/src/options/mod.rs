@@ -12,7 +12,8 @@ mod queues;
 mod reconnect;
 mod routing;
 
-pub(crate) use admission::IpcFilters;
+pub use admission::Incoming;
+pub(crate) use admission::{AcceptHook, IpcFilters};
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
@@ -66,6 +67,8 @@ pub struct SocketOptions {
     pub(crate) properties: Vec<(String, Bytes)>,
     pub(crate) backlog: u32,
     pub(crate) kernel: KernelOptions,
+    pub(crate) accept_hook: Option<AcceptHook>,
+    pub(crate) max_connections_per_address: Option<NonZeroUsize>,
     pub(crate) ipc_filters: IpcFilters,
     pub(crate) pubsub: PubSubOptions,
     pub(crate) router_mandatory: bool,
@@ -118,6 +121,8 @@ impl Default for SocketOptions {
             properties: Vec::new(),
             backlog: 100,
             kernel: KernelOptions::default(),
+            accept_hook: None,
+            max_connections_per_address: None,
             ipc_filters: IpcFilters::default(),
             pubsub: PubSubOptions::default(),
             router_mandatory: true,

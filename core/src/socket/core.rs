@@ -16,7 +16,8 @@ use super::live::Live;
 use super::lockstep::{self, Requests};
 use super::subscriber::Subscriber;
 use crate::connection::Connection;
-use crate::error::NoRuntime;
+use crate::error::{NoRuntime, Unroutable};
+use crate::io::crowd::Crowd;
 use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::message::Message;
@@ -54,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) vacant: Notify,
     pub(crate) endpoints: Mutex<Endpoints>,
     pub(crate) closing: Closing,
+    /// Who is connected from where.
+    pub(crate) crowd: Arc<Crowd>,
     /// What the tasks of accepted connections are to do.
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) events: Events,
@@ -129,6 +132,7 @@ impl Core {
             vacant: Notify::new(),
             endpoints: Mutex::default(),
             closing: Closing::default(),
+            crowd: Arc::default(),
             phase: watch::Sender::new(Phase::Running),
             events: Events::new(Arc::clone(&counters)),
             counters,
@@ -338,6 +342,13 @@ impl Core {
                 inproc::parted(&other, &theirs, reason);
             }
         }
+    }
+
+    /// Ends the connection of a peer, which may come again; tells whether it was there.
+    pub(crate) fn disconnect_peer(self: &Arc<Self>, peer: PeerId) -> Result<(), Unroutable> {
+        let link = self.peers.lock().by_id.get(&peer).cloned();
+        self.end(&link.ok_or(Unroutable)?, DisconnectReason::Dismissed);
+        Ok(())
     }
 
     /// Reports a connection that is not established.

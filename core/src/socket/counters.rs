@@ -36,8 +36,8 @@ pub struct SocketStats {
     pub handshakes_failed_io: u64,
     /// Of these, those that took too long.
     pub handshakes_failed_timed_out: u64,
-    /// Of these, those of a peer that this side did not want: its routing id or its place is taken, or the options do not
-    /// let it connect.
+    /// Of these, those of a peer that this side did not want: its routing id or its place is taken, the options do not let
+    /// it connect, or too many are there from its address.
     pub handshakes_failed_refused: u64,
     /// Connections that were closed because the peer broke the protocol.
     pub misbehaved: u64,
@@ -119,6 +119,7 @@ impl Counters {
             HandshakeFailure::TimedOut => &failed.timed_out,
             HandshakeFailure::DuplicateRoutingId
             | HandshakeFailure::Refused
+            | HandshakeFailure::TooManyConnections
             | HandshakeFailure::PairOccupied => &failed.refused,
         };
         counter.add(1);

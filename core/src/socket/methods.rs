@@ -157,6 +157,19 @@ macro_rules! every_socket {
                 self.core.live.set_linger(linger);
             }
 
+            /// Ends the connection of a peer, whichever side made it.
+            ///
+            /// What was received stays readable. What waits in a pipe of that connection is dropped and counted; what waits
+            /// for an endpoint that this socket connects to goes out when that is connected again, which it will be, as
+            /// after any loss. Use [`disconnect`](Self::disconnect) to end that, and
+            /// [`accept_hook`](crate::SocketOptions::accept_hook) to keep a peer out that connects again.
+            ///
+            /// # Errors
+            /// [`Unroutable`](crate::Unroutable) if it is no peer of this socket, or not any more; there is no other.
+            pub fn disconnect_peer(&self, peer: &crate::Peer) -> Result<(), crate::Unroutable> {
+                self.core.disconnect_peer(peer.id())
+            }
+
             /// Closes the socket: what is queued may still go out within the linger time of its options.
             ///
             /// Connections end orderly: the peer is waited for within the same time. What was received and not taken is
