@@ -119,6 +119,17 @@ class Peer:
         while True:
             self.onward.send_multipart(self.socket.recv_multipart())
 
+    def churn(self, argument):
+        """So many sockets in turn that connect, have one message answered, and close."""
+        endpoint, times = argument
+        for number in range(times):
+            with self.make("DEALER") as socket:
+                socket.connect(endpoint)
+                socket.send_string(str(number))
+                if socket.recv_string() != str(number):
+                    return False
+        return True
+
     def send_body(self, size):
         """A body as `body` expects it, answered before it is sent."""
         answer(None)

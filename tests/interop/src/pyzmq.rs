@@ -1,12 +1,14 @@
 //! [`Pyzmq`]: a pyzmq socket in a process of its own, which does what it is told.
 
+use std::time::Duration;
+
 use privateer_core::{Message, SocketType};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::process::Program;
 use crate::venv::Python;
-use crate::wait::soon;
+use crate::wait::{soon, within};
 
 /// A pyzmq socket in a process of its own (`peers/peer.py`).
 ///
@@ -71,7 +73,14 @@ impl Pyzmq {
 
     /// Receives so many messages, and tells whether they are the numbers from 0, in order.
     pub async fn count(&self, messages: usize) -> bool {
-        self.ask(json!({"count": messages})).await == true
+        within(WORK, self.ask_at_leisure(json!({"count": messages}))).await == true
+    }
+
+    /// Makes so many DEALER sockets in turn, each of which connects there, has a message answered with itself, and closes;
+    /// tells whether all were.
+    pub async fn churn(&self, endpoint: &str, times: usize) -> bool {
+        let churned = self.ask_at_leisure(json!({"churn": [endpoint, times]}));
+        within(WORK, churned).await == true
     }
 
     /// Receives so many messages, and returns their first frames.
@@ -144,13 +153,18 @@ impl Pyzmq {
 
     #[track_caller]
     fn ask(&self, line: Value) -> impl Future<Output = Value> {
-        soon(async move {
-            let mut program = self.0.lock().await;
-            program.tell(&line).await;
-            program.value().await.unwrap()
-        })
+        soon(self.ask_at_leisure(line))
+    }
+
+    async fn ask_at_leisure(&self, line: Value) -> Value {
+        let mut program = self.0.lock().await;
+        program.tell(&line).await;
+        program.value().await.unwrap()
     }
 }
+
+/// How long it may be at work.
+const WORK: Duration = Duration::from_secs(180);
 
 /// After so long nothing more is expected.
 const QUIET_MS: u32 = 100;

@@ -12,6 +12,7 @@ mod fairness;
 mod handshake;
 mod heartbeats;
 mod marks;
+mod monitors;
 mod pair;
 mod pipeline;
 mod proxies;
