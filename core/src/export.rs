@@ -3,7 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{
+    Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -14,6 +16,8 @@ use crate::sync::Mutex;
 
 /// How often a socket is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+
+const ROUND_TRIP: &str = "privateer_round_trip_seconds";
 
 /// Tells the recorder what came since it was told last, so that sockets of one name add up.
 #[derive(Debug)]
@@ -48,6 +52,11 @@ impl Exporter {
         for row in &GAUGES {
             describe_gauge!(row.name, row.unit, row.description);
         }
+        describe_histogram!(
+            ROUND_TRIP,
+            Unit::Seconds,
+            "Times that peers took to answer heartbeats"
+        );
         let exporter = Self {
             labels: [
                 Label::new("socket", Arc::clone(name)),
@@ -83,6 +92,11 @@ impl Exporter {
             .reason
             .map(|reason| Label::from_static_parts("reason", reason));
         self.labels.iter().cloned().chain(reason).collect()
+    }
+
+    /// A peer has answered a heartbeat after this time.
+    pub(crate) fn round_trip(&self, time: Duration) {
+        histogram!(ROUND_TRIP, self.labels.to_vec()).record(time);
     }
 
     /// The last word on a socket that is gone.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -110,6 +111,15 @@ impl Peer {
         self.0.direction
     }
 
+    /// How long the peer took to answer the last heartbeat that it answered; none before that, and over inproc.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        match self.0.round_trip.load(Ordering::Relaxed) {
+            0 => None,
+            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
     /// Messages that wait to be sent to this peer; over inproc those that it has not received.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -186,6 +196,8 @@ pub(crate) struct Link {
     pub(crate) publisher: Option<Box<Publisher>>,
     /// Messages that were not sent to this peer because its pipe was full.
     pub(crate) dropped: Counter,
+    /// The last round trip in nanoseconds; zero if there is none.
+    pub(crate) round_trip: AtomicU64,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// The same connection as the other socket of the process sees it, over inproc.
@@ -208,6 +220,11 @@ impl Link {
         let credit_every = credit_every(limits.messages);
         self.credit_every.store(credit_every, Ordering::Relaxed);
         self.inbound.set_limits(limits);
+    }
+
+    pub(crate) fn set_round_trip(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.round_trip.store(nanoseconds.max(1), Ordering::Relaxed);
     }
 
     /// Messages that the peer has not got.

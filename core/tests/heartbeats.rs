@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, DisconnectReason, Monitor, PairSocket, PullSocket, PushSocket,
+    Context, DealerSocket, DisconnectReason, Monitor, PairSocket, Peer, PullSocket, PushSocket,
     RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions,
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -74,6 +74,28 @@ macro_rules! keep_connected {
             assert!(begun.elapsed() > INTERVAL);
         }
     };
+}
+
+/// R08: a heartbeat measures the round trip, each anew; there is none before the first.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_measures_the_round_trip() {
+    let context = Context::new();
+    let pull = PullSocket::with_options(options(&context).heartbeat_interval(None)).unwrap();
+    let push = PushSocket::with_options(options(&context)).unwrap();
+    let mut monitor = push.monitor();
+    pull.bind("memory://there").await.unwrap();
+    push.connect("memory://there").unwrap();
+    connected(&mut monitor).await;
+    let peers = [push.peers().remove(0), pull.peers().remove(0)];
+    assert_eq!(peers.each_ref().map(Peer::round_trip), [None, None]);
+    for delay in [DELAY, DELAY * 2] {
+        context.network().set_delay(delay);
+        // A PING goes out, and its answer is back before the next.
+        sleep(INTERVAL * 2 + delay * 4).await;
+        assert_eq!(peers[0].round_trip(), Some(delay * 2));
+    }
+    // This side asks nothing.
+    assert_eq!(peers[1].round_trip(), None);
 }
 
 /// W16: a minute at 50 ms, both ways, with and without traffic.

@@ -47,7 +47,16 @@ impl Told {
             let number = match value {
                 DebugValue::Counter(number) => u32::try_from(number).unwrap().into(),
                 DebugValue::Gauge(number) => number.into_inner(),
-                DebugValue::Histogram(_) => panic!("{text} is a histogram"),
+                // How many there were.
+                DebugValue::Histogram(samples) => {
+                    for sample in &samples {
+                        assert!(
+                            (sample.into_inner() - 0.04).abs() < 1e-9,
+                            "{sample} seconds"
+                        );
+                    }
+                    u32::try_from(samples.len()).unwrap().into()
+                }
             };
             *self.numbers.entry(text).or_default() += number;
         }
@@ -150,6 +159,22 @@ fn what_waits_what_is_dropped_and_what_is_tried_again_is_told() {
         let tried = told.numbers["privateer_reconnects_total socket=push type=PUSH"];
         assert!(tried > 5.0, "{tried}");
         assert_eq!(push.close_with(Linger::Discard).await.unsent, 2);
+    });
+}
+
+#[test]
+fn round_trips_are_told() {
+    record(async |mut told| {
+        let context = Context::new();
+        let options = SocketOptions::new().context(&context);
+        let interval = Duration::from_secs(1);
+        let asking = options.clone().heartbeat_interval(Some(interval));
+        context.network().set_delay(Duration::from_millis(20));
+        let (_push, _pull) = linked(asking.metrics("asking"), options.metrics("asked")).await;
+        tokio::time::sleep(interval * 7 / 2).await;
+        told.assert(&[("privateer_round_trip_seconds socket=asking type=PUSH", 3.0)]);
+        let asked = "privateer_round_trip_seconds socket=asked type=PULL";
+        assert!(!told.numbers.contains_key(asked));
     });
 }
 

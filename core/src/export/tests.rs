@@ -121,5 +121,7 @@ fn the_names_are_as_documented() {
     let told = page.matches("`privateer_").count();
     let mut names: Vec<_> = COUNTERS.iter().chain(&GAUGES).map(|row| row.name).collect();
     names.dedup();
+    names.push(ROUND_TRIP);
+    assert!(page.contains(&format!("`{ROUND_TRIP}`")));
     assert_eq!(told, names.len());
 }

@@ -28,6 +28,8 @@ pub(crate) struct Heartbeat {
     /// From when the silence counts that makes the next PING due.
     since: Instant,
     ping: Ping,
+    /// When our last PING was written, and how many since the last PONG, that one included.
+    written: (Instant, u32),
     /// How long the peer may be silent by its own word, and from when.
     time_to_live: Option<(Duration, Instant)>,
     /// Reading has stopped on this side, so silence says nothing.
@@ -65,6 +67,7 @@ impl Heartbeat {
             timeout: timeout.min(LONGEST),
             since: now,
             ping: Ping::None,
+            written: (now, 0),
             time_to_live: None,
             suspended: false,
             blocked: false,
@@ -138,7 +141,17 @@ impl Heartbeat {
     pub(crate) const fn asked(&mut self, now: Instant) {
         if self.is_asking() {
             self.ping = Ping::Written(now);
+            self.written = (now, self.written.1.saturating_add(1));
         }
+    }
+
+    /// The peer has answered a PING; returns how long it took, if it was the last one.
+    pub(crate) fn answered(&mut self, now: Instant) -> Option<Duration> {
+        let (at, pings) = &mut self.written;
+        let is_last = *pings == 1;
+        // They are answered in order; whoever says PONG unasked is not heard.
+        *pings = pings.saturating_sub(1);
+        is_last.then(|| now.saturating_duration_since(*at))
     }
 
     /// What is to be done at `now`.

@@ -244,7 +244,14 @@ impl<S: Stream> Session<'_, S> {
                     }
                     Ok(None)
                 }
-                command => topics.heard(command),
+                command => {
+                    if matches!(command, Ok(Command::Pong { context: [] }))
+                        && let Some(time) = heartbeat.answered(Instant::now())
+                    {
+                        topics.timed(time);
+                    }
+                    topics.heard(command)
+                }
             },
         });
         walked.map_err(DisconnectReason::Misbehaved)

@@ -1,7 +1,9 @@
-//! [`Topics`]: what a session does for publish-subscribe: the peer's subscriptions in, the socket's own out.
+//! [`Topics`]: what a session does for publish-subscribe: the peer's subscriptions in, the socket's own out; and what the
+//! answers of a peer tell of it.
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -55,6 +57,15 @@ impl Topics {
             Ok(_) | Err(_) => self.core.counters.commands_ignored.add(1),
         }
         Ok(None)
+    }
+
+    /// The peer has answered a heartbeat after this time.
+    pub(crate) fn timed(&self, time: Duration) {
+        self.link.set_round_trip(time);
+        #[cfg(feature = "metrics")]
+        if let Some(exporter) = &self.core.exporter {
+            exporter.round_trip(time);
+        }
     }
 
     fn asked(&self, ask: Ask, topic: &[u8]) -> Result<Option<Bytes>, PeerMisbehaved> {

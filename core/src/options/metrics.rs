@@ -21,6 +21,7 @@ impl SocketOptions {
     /// | `privateer_connections_total` | counter | connections that were established |
     /// | `privateer_reconnects_total` | counter | waits of connecting endpoints before the next try |
     /// | `privateer_handshakes_failed_total` | counter by `reason`: `protocol`, `closed_by_peer`, `io`, `timed_out`, `refused` | connections that failed before they were established |
+    /// | `privateer_round_trip_seconds` | histogram | times that peers took to answer heartbeats |
     /// | `privateer_peers_misbehaved_total` | counter | connections closed because the peer broke the protocol |
     /// | `privateer_commands_ignored_total` | counter | commands that were malformed, unknown or of no use |
     ///

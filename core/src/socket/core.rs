@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle;
@@ -270,6 +270,7 @@ impl Core {
                 },
                 publisher: self.traits.subscribes.then(Box::default),
                 dropped: Counter::default(),
+                round_trip: AtomicU64::new(0),
                 ending: Ending::default(),
                 partner: OnceLock::new(),
             }

@@ -44,6 +44,29 @@ fn anything_heard_is_life() {
 }
 
 #[test]
+fn an_answer_tells_the_round_trip() {
+    let (mut heartbeat, now) = asked();
+    let answer = now + TIMEOUT / 5;
+    heartbeat.heard(answer);
+    assert_eq!(heartbeat.answered(answer), Some(TIMEOUT / 5));
+    // Nobody asked again.
+    assert_eq!(heartbeat.answered(answer), None);
+}
+
+#[test]
+fn a_late_answer_is_not_taken_for_the_next() {
+    let (mut heartbeat, now) = asked();
+    // A message comes first, and then nothing for so long that a second PING is due.
+    heartbeat.heard(now);
+    let second = now + INTERVAL;
+    assert_eq!(heartbeat.due(second), Due::Ping);
+    heartbeat.asked(second);
+    assert_eq!(heartbeat.answered(second + TIMEOUT / 5), None);
+    let answer = second + TIMEOUT / 4;
+    assert_eq!(heartbeat.answered(answer), Some(TIMEOUT / 4));
+}
+
+#[test]
 fn the_timeout_runs_from_when_the_ping_was_written() {
     let (mut heartbeat, start) = usual();
     assert_eq!(heartbeat.due(start + INTERVAL), Due::Ping);
