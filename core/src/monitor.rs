@@ -153,7 +153,8 @@ impl SocketEvent {
             Self::Listening { .. }
             | Self::BindFailed { .. }
             | Self::Closed { .. }
-            | Self::AcceptFailed { .. } => None,
+            | Self::AcceptFailed { .. }
+            | Self::ReceiveOverdue { .. } => None,
         }
     }
 }
