@@ -1,8 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod announcement;
+mod arena;
 mod events;
+pub mod heartbeat;
 pub mod majordomo;
+pub mod retry;
 mod service;
+mod timers;
+mod token;
 
 pub use events::Events;
 pub use majordomo::broker::{Broker, BrokerError, BrokerHandle};

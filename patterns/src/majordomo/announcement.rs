@@ -9,72 +9,86 @@
 )]
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
-/// The name of the READY property.
-pub const PROPERTY: &str = "X-Privateer";
-
-/// The number of our extensions, first in the property's value.
-pub const EXTENSION: &str = "1";
+use crate::announcement::{Announcement, announce, heartbeat_token};
 
 const MAJORDOMO: &str = "majordomo";
-const CAPACITY: &str = "capacity=";
+const CAPACITY: &str = "capacity";
 
-/// What is known about a peer from the properties of its READY.
+/// What is known about a peer of Majordomo or of the Paranoid Pirate pattern from the properties of its READY.
 ///
-/// The default is a stranger: a program that follows RFC 7 and no more.
+/// The default is a stranger: a program that follows RFC 7, or RFC 6, and no more.
 ///
 /// # Example
 /// ```
 /// use privateer::majordomo::PeerFacts;
 ///
-/// let facts = PeerFacts::read(Some(b"1;majordomo,capacity=8"));
+/// let facts = PeerFacts::read(Some(b"1;majordomo,capacity=8,heartbeat=2500"));
 /// assert!(facts.privateer);
 /// assert_eq!(facts.capacity.get(), 8);
-/// assert_eq!(facts.property(), "1;majordomo,capacity=8");
+/// assert_eq!(facts.heartbeat, Some(std::time::Duration::from_millis(2500)));
+/// assert_eq!(facts.property(), "1;majordomo,capacity=8,heartbeat=2500");
 /// assert_eq!(PeerFacts::read(None), PeerFacts::default());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerFacts {
-    /// Whether it announced our Majordomo: a broker that returns envelopes and heartbeats busy workers, a worker that
-    /// heartbeats while it is busy.
+    /// Whether it announced our form of the pattern: a broker that returns envelopes and heartbeats busy workers, a worker
+    /// that heartbeats while it is busy.
     pub privateer: bool,
     /// How many requests a worker takes at a time.
     /// - Unit: requests    - Default: 1    - Range: 1 to 65,535
     pub capacity: NonZeroU16,
+    /// How often it sends a heartbeat if it sends nothing else; none if it did not say.
+    pub heartbeat: Option<Duration>,
 }
 
 impl PeerFacts {
-    /// One of us, with this capacity.
+    /// One of us, with this capacity, that does not say how often it sends heartbeats.
     #[must_use]
     pub const fn privateer(capacity: NonZeroU16) -> Self {
         Self {
             privateer: true,
             capacity,
+            heartbeat: None,
         }
+    }
+
+    /// The same, with the interval of its heartbeats.
+    #[must_use]
+    pub const fn with_heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = Some(interval);
+        self
     }
 
     /// Reads the value of the property, `1;token,token`; unknown tokens are skipped, anything else is a stranger's.
     #[must_use]
     pub fn read(property: Option<&[u8]>) -> Self {
-        let mut facts = Self::default();
-        let value = property.and_then(|value| std::str::from_utf8(value).ok());
-        let Some((EXTENSION, tokens)) = value.and_then(|value| value.split_once(';')) else {
-            return facts;
-        };
-        facts.privateer = tokens.split(',').any(|token| token == MAJORDOMO);
-        if facts.privateer {
-            let mut capacities = tokens
-                .split(',')
-                .filter_map(|token| token.strip_prefix(CAPACITY)?.parse().ok());
-            facts.capacity = capacities.next().unwrap_or(NonZeroU16::MIN);
+        Self::read_as(MAJORDOMO, property)
+    }
+
+    /// As [`read`](Self::read), of a peer of another pattern.
+    pub(crate) fn read_as(pattern: &str, property: Option<&[u8]>) -> Self {
+        let announcement = Announcement::read(property);
+        match announcement.filter(|announcement| announcement.has(pattern)) {
+            None => Self::default(),
+            Some(announcement) => Self {
+                privateer: true,
+                capacity: announcement.value(CAPACITY).unwrap_or(NonZeroU16::MIN),
+                heartbeat: announcement.heartbeat(),
+            },
         }
-        facts
     }
 
     /// The value of the property by which a peer of ours announces this.
     #[must_use]
     pub fn property(&self) -> String {
-        format!("{EXTENSION};{MAJORDOMO},{CAPACITY}{}", self.capacity)
+        let mut tokens = vec![
+            MAJORDOMO.to_owned(),
+            format!("{CAPACITY}={}", self.capacity),
+        ];
+        tokens.extend(self.heartbeat.map(heartbeat_token));
+        announce(&tokens)
     }
 }
 
@@ -83,6 +97,7 @@ impl Default for PeerFacts {
         Self {
             privateer: false,
             capacity: NonZeroU16::MIN,
+            heartbeat: None,
         }
     }
 }
@@ -95,7 +110,9 @@ mod tests {
     fn what_is_written_is_read() {
         for capacity in [1, 7, u16::MAX] {
             let facts = PeerFacts::privateer(NonZeroU16::new(capacity).unwrap());
-            assert_eq!(PeerFacts::read(Some(facts.property().as_bytes())), facts);
+            for facts in [facts, facts.with_heartbeat(Duration::from_millis(2500))] {
+                assert_eq!(PeerFacts::read(Some(facts.property().as_bytes())), facts);
+            }
         }
     }
 

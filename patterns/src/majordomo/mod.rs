@@ -43,14 +43,12 @@
 //! ```
 
 mod announcement;
-mod arena;
-mod backoff;
 pub mod broker;
 pub mod client;
 pub mod protocol;
 mod service_name;
-mod timers;
 pub mod worker;
 
-pub use announcement::{EXTENSION, PROPERTY, PeerFacts};
+pub use crate::announcement::{EXTENSION, PROPERTY};
+pub use announcement::PeerFacts;
 pub use service_name::{InvalidServiceName, ServiceName};

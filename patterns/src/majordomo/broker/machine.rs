@@ -14,10 +14,11 @@ use super::peer::{Flow, Peer, Peers, Role};
 use super::request::{Place, Requests};
 use super::service::{Service, Services, Worker, Workers};
 use super::{BrokerEvent, BrokerOptions, BrokerStats, Departure, DropReason, Output, PeerKey};
+use crate::arena::{Arena, Id};
+use crate::heartbeat::Pauses;
 use crate::majordomo::PeerFacts;
-use crate::majordomo::arena::{Arena, Id};
 use crate::majordomo::protocol::{BrokerCommand, Malformed, ToBroker};
-use crate::majordomo::timers::{Timers, after};
+use crate::timers::Timers;
 
 /// A Majordomo broker without sockets (RFC 7 version 0.1, RFC 8).
 ///
@@ -39,8 +40,9 @@ pub struct BrokerMachine {
     pub(super) workers: Workers,
     pub(super) requests: Requests,
     pub(super) timers: Timers<Timer>,
-    /// Nobody is judged before: there was a pause of the clock, and what peers sent meanwhile is not read yet.
-    pub(super) no_verdict_before: Option<Instant>,
+    pub(super) pauses: Pauses,
+    /// Links to workers that there were: each beats at a time of its own.
+    pub(super) links: u64,
     pub(super) outputs: VecDeque<Output>,
     /// Peers whose parked messages may be tried again.
     pub(super) draining: VecDeque<PeerKey>,
@@ -66,6 +68,7 @@ impl BrokerMachine {
     #[must_use]
     pub fn new(options: BrokerOptions, epoch: u64) -> Self {
         Self {
+            pauses: Pauses::new(options.heartbeat.interval),
             options,
             epoch,
             peers: Peers::default(),
@@ -74,7 +77,7 @@ impl BrokerMachine {
             workers: Arena::new(),
             requests: Arena::new(),
             timers: Timers::new(),
-            no_verdict_before: None,
+            links: 0,
             outputs: VecDeque::new(),
             draining: VecDeque::new(),
             mute: 0,
@@ -129,13 +132,8 @@ impl BrokerMachine {
     /// If it is late by more than a heartbeat interval, this process was stopped, and what peers sent in that time is
     /// not read yet. Then nobody is judged before another interval has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let interval = self.options.heartbeat_interval;
-        let late = self
-            .timers
-            .next()
-            .map(|due| now.saturating_duration_since(due));
-        if let Some(late) = late.filter(|late| *late > interval) {
-            self.no_verdict_before = Some(after(now, interval));
+        let due = self.timers.next();
+        if let Some(late) = due.and_then(|due| self.pauses.woken(now, due)) {
             self.stats.clock_pauses += 1;
             self.tell(BrokerEvent::ClockPaused { late });
         }

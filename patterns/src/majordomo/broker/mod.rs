@@ -7,7 +7,7 @@
 //! | `workers.rs` | workers: registered, judged, lost; their replies |
 //! | `flow.rs` | clients that send too much or read too little |
 //! | `management.rs` | the broker's own answers (RFC 8) |
-//! | `peer.rs`, `request.rs`, `service.rs`, `token.rs` | what is kept |
+//! | `peer.rs`, `request.rs`, `service.rs` | what is kept |
 //! | `options.rs`, `output.rs`, `stats.rs` | options, actions and events, counters |
 
 mod flow;
@@ -21,7 +21,6 @@ mod requests;
 mod service;
 mod stats;
 mod task;
-mod token;
 mod workers;
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::heartbeat::HeartbeatOptions;
 use crate::majordomo::protocol::MAX_FRAMES;
 
 /// How a broker behaves. The default serves reference clients and workers as well as ours.
 #[derive(Clone, Debug)]
 pub struct BrokerOptions {
-    pub(super) heartbeat_interval: Duration,
-    pub(super) liveness: u32,
+    pub(super) heartbeat: HeartbeatOptions,
     pub(super) client_bytes: usize,
     pub(super) max_services: usize,
     pub(super) max_frames: usize,
@@ -34,19 +34,19 @@ pub struct ServiceOptions {
 
 impl BrokerOptions {
     /// How often the broker sends a HEARTBEAT to a worker to which it sent nothing else, and the interval that it
-    /// expects of workers.
+    /// expects of workers that announced none.
     /// - Default: 2.5 seconds, as reference workers have it    - Range: 1 ms and up; less counts as 1 ms
     #[must_use]
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
-        self.heartbeat_interval = interval.max(Duration::from_millis(1));
+        self.heartbeat = self.heartbeat.interval(interval);
         self
     }
 
     /// After how many silent intervals a worker is presumed dead.
     /// - Unit: heartbeat intervals    - Default: 3    - Range: 1 and up
     #[must_use]
-    pub const fn liveness(mut self, intervals: NonZeroU32) -> Self {
-        self.liveness = intervals.get();
+    pub fn liveness(mut self, intervals: NonZeroU32) -> Self {
+        self.heartbeat = self.heartbeat.liveness(intervals);
         self
     }
 
@@ -90,11 +90,6 @@ impl BrokerOptions {
         self
     }
 
-    /// How long a worker may be silent.
-    pub(super) const fn expiry(&self) -> Duration {
-        self.heartbeat_interval.saturating_mul(self.liveness)
-    }
-
     pub(super) fn for_service(&self, name: &[u8]) -> ServiceOptions {
         self.services.get(name).copied().unwrap_or(self.service)
     }
@@ -103,8 +98,7 @@ impl BrokerOptions {
 impl Default for BrokerOptions {
     fn default() -> Self {
         Self {
-            heartbeat_interval: Duration::from_millis(2500),
-            liveness: 3,
+            heartbeat: HeartbeatOptions::default().interval(Duration::from_millis(2500)),
             client_bytes: 64 << 20,
             max_services: 10_000,
             max_frames: MAX_FRAMES,

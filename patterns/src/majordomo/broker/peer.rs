@@ -12,8 +12,8 @@ use privateer_core::Message;
 
 use super::request::OF_CLIENT;
 use super::service::Worker;
+use crate::arena::{Id, Queue};
 use crate::majordomo::PeerFacts;
-use crate::majordomo::arena::{Id, Queue};
 
 /// Names one connection of a peer; a peer that connects again gets another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

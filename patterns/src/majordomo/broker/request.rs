@@ -11,7 +11,7 @@ use privateer_core::{Frame, Message};
 
 use super::PeerKey;
 use super::service::{Service, Worker};
-use crate::majordomo::arena::{Arena, Id};
+use crate::arena::{Arena, Id};
 
 /// The link of the queue of a service, or of what a worker has in hand.
 pub(super) const PLACE: usize = 0;

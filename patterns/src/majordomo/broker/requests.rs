@@ -12,10 +12,11 @@ use privateer_core::{Frame, Message};
 use super::machine::Timer;
 use super::request::{Place, Request, cost};
 use super::service::{Service, Worker};
-use super::{BrokerEvent, BrokerMachine, DropReason, Output, PeerKey, token};
-use crate::majordomo::arena::Id;
+use super::{BrokerEvent, BrokerMachine, DropReason, Output, PeerKey};
+use crate::arena::Id;
 use crate::majordomo::protocol::{BrokerCommand, ClientMessage, Malformed, is_reserved};
-use crate::majordomo::timers::after;
+use crate::timers::after;
+use crate::token;
 
 impl BrokerMachine {
     pub(super) fn client_request(&mut self, now: Instant, from: PeerKey, request: ClientMessage) {
@@ -114,7 +115,7 @@ impl BrokerMachine {
             return;
         };
         worker.in_hand.push(&mut self.requests, request);
-        worker.last_sent = now;
+        worker.link.sent(now);
         let (to, has_room) = (worker.peer, worker.has_room());
         let by_deadline = !worker.is_judged_by_heartbeats();
         self.stats.in_flight += 1;

@@ -11,7 +11,8 @@ use privateer_core::Frame;
 
 use super::request::PLACE;
 use super::{PeerKey, ServiceOptions};
-use crate::majordomo::arena::{Arena, Id, Queue};
+use crate::arena::{Arena, Id, Queue};
+use crate::heartbeat::Heartbeat;
 
 /// The link of the idle workers of a service.
 pub(super) const IDLE: usize = 0;
@@ -44,8 +45,7 @@ pub(super) struct Worker {
     pub(super) capacity: usize,
     /// The requests that it works on, the oldest first.
     pub(super) in_hand: Queue<PLACE>,
-    pub(super) last_heard: Instant,
-    pub(super) last_sent: Instant,
+    pub(super) link: Heartbeat,
     /// Whether it sends heartbeats while it works: it announced so, or did so. Reference workers cannot.
     pub(super) beats_while_busy: bool,
     /// Which of its entries among the timers is meant.

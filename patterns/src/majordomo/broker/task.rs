@@ -97,15 +97,15 @@ impl Broker {
     /// # Errors
     /// [`NoRuntime`] outside a Tokio runtime; there is no other.
     pub fn with_options(options: BrokerOptions) -> Result<Self, NoRuntime> {
-        let interval = options.heartbeat_interval;
-        let announced = PeerFacts::privateer(std::num::NonZeroU16::MIN).property();
+        let interval = options.heartbeat.interval;
+        let announced = PeerFacts::privateer(std::num::NonZeroU16::MIN).with_heartbeat(interval);
         let socket = SocketOptions::new()
             // A peer that was cut off may come back before its old connection is known to be dead.
             .router_handover()
             // A worker that is busy in the way of RFC 7 shows only so that its machine lives.
             .heartbeat_interval(Some(interval))
             .heartbeat_timeout(interval.saturating_mul(2))
-            .property(PROPERTY, announced)
+            .property(PROPERTY, announced.property())
             .unwrap_or_default();
         let machine = BrokerMachine::new(options, fastrand::u64(..));
         Ok(Self {

@@ -13,12 +13,12 @@ use super::machine::Timer;
 use super::peer::Role;
 use super::request::Place;
 use super::service::Worker;
-use super::{
-    BrokerEvent, BrokerMachine, Departure, DropReason, Misbehaviour, Output, PeerKey, token,
-};
-use crate::majordomo::arena::{Id, Queue};
+use super::{BrokerEvent, BrokerMachine, Departure, DropReason, Misbehaviour, Output, PeerKey};
+use crate::arena::{Id, Queue};
+use crate::heartbeat::Heartbeat;
 use crate::majordomo::protocol::{BrokerCommand, ClientMessage, WorkerCommand, is_reserved};
-use crate::majordomo::timers::after;
+use crate::timers::after;
+use crate::token;
 
 impl BrokerMachine {
     pub(super) fn worker_command(&mut self, now: Instant, from: PeerKey, command: WorkerCommand) {
@@ -42,7 +42,7 @@ impl BrokerMachine {
                 self.hear_reply(now, id, &address, body);
             }
             (WorkerCommand::Reply { address, .. }, Role::PresumedDead)
-                if token::read(self.epoch, &address).is_some() =>
+                if token::read::<()>(self.epoch, &address).is_some() =>
             {
                 self.stats.late_replies += 1;
                 self.drop_reply(from, DropReason::Late);
@@ -70,14 +70,16 @@ impl BrokerMachine {
             return;
         };
         let capacity = peer.facts.capacity.get();
-        let armed = after(now, self.options.heartbeat_interval);
+        let (options, announced) = (&self.options.heartbeat, peer.facts.heartbeat);
+        self.links = self.links.wrapping_add(1);
+        let link = Heartbeat::new(now, options, announced, self.epoch ^ self.links);
+        let armed = link.beat_due().min(link.expires());
         let id = self.workers.insert(Worker {
             peer: from,
             service: service_id,
             capacity: usize::from(capacity),
             in_hand: Queue::new(),
-            last_heard: now,
-            last_sent: now,
+            link,
             beats_while_busy: peer.facts.privateer,
             armed,
         });
@@ -99,11 +101,10 @@ impl BrokerMachine {
 
     /// A HEARTBEAT of a registered worker.
     fn hear(&mut self, now: Instant, id: Id<Worker>) {
-        let expiry = self.options.expiry();
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
-        worker.last_heard = now;
+        worker.link.heard(now);
         if worker.is_judged_by_heartbeats() {
             return;
         }
@@ -112,7 +113,7 @@ impl BrokerMachine {
         let newest = worker.in_hand.last(&self.requests);
         let place = newest.and_then(|id| Some(self.requests.get(id)?.place));
         if let Some(Place::Hand { since, .. }) = place {
-            worker.beats_while_busy = now > after(since, expiry);
+            worker.beats_while_busy = now > after(since, worker.link.expiry());
         }
     }
 
@@ -125,7 +126,7 @@ impl BrokerMachine {
             return;
         };
         let had_room = worker.has_room();
-        worker.last_heard = now;
+        worker.link.heard(now);
         let (from, service_id) = (worker.peer, worker.service);
         let Some(request) = request.and_then(|request| self.forget(request)) else {
             self.drop_reply(from, DropReason::Unasked);
@@ -222,16 +223,15 @@ impl BrokerMachine {
             return self.lose_worker(now, id, departure);
         }
         self.detach_in_hand(id);
-        let interval = self.options.heartbeat_interval;
         let Some(worker) = self.workers.get_mut(id) else {
             return;
         };
         let to = worker.peer;
-        let beat = after(worker.last_sent, interval) <= now;
+        let beat = worker.link.beat_due() <= now;
         if beat {
-            worker.last_sent = now;
+            worker.link.sent(now);
         }
-        worker.armed = after(worker.last_sent, interval).min(verdict);
+        worker.armed = worker.link.beat_due().min(verdict);
         self.timers.arm(worker.armed, Timer::Worker(id));
         if beat {
             let message = BrokerCommand::Heartbeat.into_message();
@@ -249,10 +249,9 @@ impl BrokerMachine {
             {
                 after(since, service.options.processing_deadline)
             }
-            _ => after(worker.last_heard, self.options.expiry()),
+            _ => worker.link.expires(),
         };
-        self.no_verdict_before
-            .map_or(verdict, |earliest| verdict.max(earliest))
+        self.pauses.judge_at(verdict)
     }
 
     /// Makes sure that a worker is looked at when this is due.

@@ -11,8 +11,8 @@ use privateer_core::{Frame, Message};
 
 use super::machine::{Call, PLACE};
 use super::{ClientMachine, Output};
+use crate::arena::{Arena, Id, Queue};
 use crate::majordomo::PeerFacts;
-use crate::majordomo::arena::{Arena, Id, Queue};
 
 /// Names one connection of a client; none is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

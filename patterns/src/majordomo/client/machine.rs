@@ -12,10 +12,10 @@ use privateer_core::{Frame, Message};
 
 use super::lanes::{LaneKey, Lanes, READY};
 use super::{CallOptions, ClientEvent, ClientOptions, ClientStats, Outcome, Output};
+use crate::arena::{Arena, Id, Queue};
 use crate::majordomo::ServiceName;
-use crate::majordomo::arena::{Arena, Id, Queue};
 use crate::majordomo::protocol::ClientMessage;
-use crate::majordomo::timers::{Timers, after};
+use crate::timers::{Timers, after};
 
 /// A Majordomo client without sockets (RFC 7 version 0.1): many calls in flight, matched with their replies for sure.
 ///

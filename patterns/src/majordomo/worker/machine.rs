@@ -6,15 +6,15 @@
 )]
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use privateer_core::{Frame, Message};
 
 use super::{Output, RequestKey, WorkerEvent, WorkerOptions, WorkerStats};
-use crate::majordomo::backoff::Backoff;
+use crate::heartbeat::{Heartbeat, Pauses};
 use crate::majordomo::protocol::{BrokerCommand, WorkerCommand};
-use crate::majordomo::timers::after;
 use crate::majordomo::{PeerFacts, ServiceName};
+use crate::retry::{Backoff, Jitter};
 
 /// A Majordomo worker without sockets (RFC 7 version 0.1).
 ///
@@ -38,6 +38,8 @@ pub struct WorkerMachine {
     waiting: VecDeque<(Frame, Message)>,
     next_key: u64,
     backoff: Backoff,
+    /// Differs from link to link.
+    seed: u64,
     outputs: VecDeque<Output>,
     stats: WorkerStats,
 }
@@ -48,8 +50,8 @@ enum State {
     Down,
     Up {
         broker: PeerFacts,
-        last_heard: Instant,
-        last_sent: Instant,
+        link: Heartbeat,
+        pauses: Pauses,
     },
     Stopped,
 }
@@ -58,7 +60,12 @@ impl WorkerMachine {
     /// A worker without a connection. `seed` decides how delays are cut at random.
     #[must_use]
     pub fn new(service: ServiceName, options: WorkerOptions, seed: u64) -> Self {
-        let backoff = Backoff::new(options.first_delay, options.longest_delay, seed);
+        let backoff = Backoff::new(
+            options.first_delay,
+            options.longest_delay,
+            Jitter::Half,
+            seed,
+        );
         Self {
             options,
             service,
@@ -68,6 +75,7 @@ impl WorkerMachine {
             waiting: VecDeque::new(),
             next_key: 0,
             backoff,
+            seed,
             outputs: VecDeque::new(),
             stats: WorkerStats::default(),
         }
@@ -76,7 +84,8 @@ impl WorkerMachine {
     /// What this worker announces in its READY, see [`PROPERTY`](crate::majordomo::PROPERTY).
     #[must_use]
     pub const fn facts(&self) -> PeerFacts {
-        PeerFacts::privateer(self.options.capacity)
+        let interval = self.options.heartbeat.interval;
+        PeerFacts::privateer(self.options.capacity).with_heartbeat(interval)
     }
 
     /// There is a new connection, to a broker that announced these facts.
@@ -85,10 +94,12 @@ impl WorkerMachine {
         if matches!(self.state, State::Stopped) {
             return;
         }
+        self.seed = self.seed.wrapping_add(1);
+        let options = &self.options.heartbeat;
         self.state = State::Up {
             broker,
-            last_heard: now,
-            last_sent: now,
+            link: Heartbeat::new(now, options, broker.heartbeat, self.seed),
+            pauses: Pauses::new(options.interval),
         };
         let service = self.service.as_frame().clone();
         self.send(now, WorkerCommand::Ready { service });
@@ -106,7 +117,7 @@ impl WorkerMachine {
 
     /// A message of the broker came in.
     pub fn handle_message(&mut self, now: Instant, message: Message) {
-        let State::Up { last_heard, .. } = &mut self.state else {
+        let State::Up { link, .. } = &mut self.state else {
             return;
         };
         match BrokerCommand::read(message, self.options.max_frames) {
@@ -119,7 +130,7 @@ impl WorkerMachine {
                 self.reconnect();
             }
             Ok(command) => {
-                *last_heard = now;
+                link.heard(now);
                 self.backoff.reset();
                 if let BrokerCommand::Request { address, body } = command {
                     self.request(address.detach(), body);
@@ -136,10 +147,10 @@ impl WorkerMachine {
         };
         self.stats.replies += 1;
         self.send(now, WorkerCommand::Reply { address, body });
-        if let State::Up { last_heard, .. } = &mut self.state {
+        if let State::Up { link, .. } = &mut self.state {
             // A stranger did not have to show that it lives until now.
             if self.in_hand.is_empty() {
-                *last_heard = now;
+                link.heard(now);
             }
         }
         if self.stopping {
@@ -174,30 +185,23 @@ impl WorkerMachine {
     /// If it is late by more than a heartbeat interval, this process was stopped, and what the broker sent in that time
     /// is not read yet. Then it is not judged before another interval has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let interval = self.options.heartbeat_interval;
-        let (expiry, due) = (self.expiry(), self.next_timeout());
-        let State::Up {
-            last_heard,
-            last_sent,
-            ..
-        } = &mut self.state
-        else {
+        let due = self.next_timeout();
+        let State::Up { pauses, .. } = &mut self.state else {
             return;
         };
-        let beat = after(*last_sent, interval) <= now;
-        let late = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
-        if late > interval {
-            let grace = expiry.saturating_sub(interval);
-            *last_heard = now.checked_sub(grace).unwrap_or(now).max(*last_heard);
-            self.outputs
-                .push_back(Output::Event(WorkerEvent::ClockPaused { late }));
+        let late = due.and_then(|due| pauses.woken(now, due));
+        if let Some(late) = late {
+            self.tell(WorkerEvent::ClockPaused { late });
         }
         if self.verdict().is_some_and(|verdict| verdict <= now) {
             self.tell(WorkerEvent::BrokerSilent);
             return self.reconnect();
         }
-        if let (true, State::Up { last_sent, .. }) = (beat, &mut self.state) {
-            *last_sent = now;
+        let State::Up { link, .. } = &mut self.state else {
+            return;
+        };
+        if link.beat_due() <= now {
+            link.sent(now);
             let heartbeat = WorkerCommand::Heartbeat.into_message();
             self.outputs.push_back(Output::SendIfIdle(heartbeat));
         }
@@ -206,10 +210,10 @@ impl WorkerMachine {
     /// When [`handle_timeout`](Self::handle_timeout) has to be called next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let State::Up { last_sent, .. } = self.state else {
+        let State::Up { link, .. } = &self.state else {
             return None;
         };
-        let beat = after(last_sent, self.options.heartbeat_interval);
+        let beat = link.beat_due();
         Some(self.verdict().map_or(beat, |verdict| verdict.min(beat)))
     }
 
@@ -254,19 +258,16 @@ impl WorkerMachine {
     /// When the broker is given up if nothing is heard of it; never while a stranger keeps us busy, since reference brokers
     /// send heartbeats to idle workers only.
     fn verdict(&self) -> Option<Instant> {
-        match self.state {
+        match &self.state {
             State::Up {
-                broker, last_heard, ..
+                broker,
+                link,
+                pauses,
             } if broker.privateer || self.in_hand.is_empty() => {
-                Some(after(last_heard, self.expiry()))
+                Some(pauses.judge_at(link.expires()))
             }
             _ => None,
         }
-    }
-
-    fn expiry(&self) -> Duration {
-        let options = &self.options;
-        options.heartbeat_interval.saturating_mul(options.liveness)
     }
 
     /// This connection has to be replaced; a worker that is stopping ends with it.
@@ -304,8 +305,8 @@ impl WorkerMachine {
     }
 
     fn send(&mut self, now: Instant, command: WorkerCommand) {
-        if let State::Up { last_sent, .. } = &mut self.state {
-            *last_sent = now;
+        if let State::Up { link, .. } = &mut self.state {
+            link.sent(now);
             self.outputs.push_back(Output::Send(command.into_message()));
         }
     }

@@ -8,13 +8,13 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use crate::heartbeat::HeartbeatOptions;
 use crate::majordomo::protocol::MAX_FRAMES;
 
 /// How a worker behaves. The default fits reference brokers as well as ours.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    pub(super) heartbeat_interval: Duration,
-    pub(super) liveness: u32,
+    pub(super) heartbeat: HeartbeatOptions,
     pub(super) capacity: NonZeroU16,
     pub(super) max_waiting: usize,
     pub(super) max_frames: usize,
@@ -23,19 +23,20 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// How often the worker sends a HEARTBEAT if it sent nothing else, and the interval that it expects of the broker.
+    /// How often the worker sends a HEARTBEAT if it sent nothing else, and the interval that it
+    /// expects of a broker that announced none.
     /// - Default: 2.5 seconds, as reference brokers have it    - Range: 1 ms and up; less counts as 1 ms
     #[must_use]
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
-        self.heartbeat_interval = interval.max(Duration::from_millis(1));
+        self.heartbeat = self.heartbeat.interval(interval);
         self
     }
 
     /// After how many silent intervals the worker connects anew.
     /// - Unit: heartbeat intervals    - Default: 3    - Range: 1 and up
     #[must_use]
-    pub const fn liveness(mut self, intervals: NonZeroU32) -> Self {
-        self.liveness = intervals.get();
+    pub fn liveness(mut self, intervals: NonZeroU32) -> Self {
+        self.heartbeat = self.heartbeat.liveness(intervals);
         self
     }
 
@@ -77,8 +78,7 @@ impl WorkerOptions {
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
-            heartbeat_interval: Duration::from_millis(2500),
-            liveness: 3,
+            heartbeat: HeartbeatOptions::default().interval(Duration::from_millis(2500)),
             capacity: NonZeroU16::MIN,
             max_waiting: 1000,
             max_frames: MAX_FRAMES,

@@ -159,7 +159,7 @@ impl Worker {
 
     /// A socket for one connection: what waits for one must not come before READY on the next.
     fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, NoRuntime> {
-        let interval = self.options.heartbeat_interval;
+        let interval = self.options.heartbeat.interval;
         let options = SocketOptions::new()
             .immediate()
             // The capacity bounds what waits.

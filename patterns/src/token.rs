@@ -1,7 +1,7 @@
-//! The address that a broker gives to workers: it names the request, and a client to nobody. PURE.
+//! The address that a broker or queue gives to workers: it names the request, and a client to nobody. PURE.
 //!
 //! ```text
-//! 00 'P' 'V' '1' · epoch of the broker (8) · serial of the request (8) · its slot (8)     28 bytes, big-endian
+//! 00 'P' 'V' '1' · epoch of the giver (8) · serial of the request (8) · its slot (8)     28 bytes, big-endian
 //! ```
 //!
 //! A worker can name no other client with it, and a REPLY from before the broker was restarted is recognised, since
@@ -14,14 +14,13 @@
 
 use privateer_core::Frame;
 
-use super::request::Request;
-use crate::majordomo::arena::Id;
+use crate::arena::Id;
 
 const MAGIC: [u8; 4] = [0x00, b'P', b'V', b'1'];
 const LEN: usize = 28;
 
 /// The address frame of a request.
-pub(super) fn write(epoch: u64, request: Id<Request>) -> Frame {
+pub(super) fn write<T>(epoch: u64, request: Id<T>) -> Frame {
     let mut token = [0; LEN];
     let index = u64::try_from(request.index).unwrap_or(u64::MAX);
     let parts = [epoch, request.serial, index];
@@ -33,8 +32,8 @@ pub(super) fn write(epoch: u64, request: Id<Request>) -> Frame {
     Frame::from(token)
 }
 
-/// The request that an address names, if this broker gave the address; the request may be gone.
-pub(super) fn read(epoch: u64, address: &[u8]) -> Option<Id<Request>> {
+/// The request that an address names, if it was given in this epoch; the request may be gone.
+pub(super) fn read<T>(epoch: u64, address: &[u8]) -> Option<Id<T>> {
     let parts: &[u8; LEN - MAGIC.len()] = address.strip_prefix(&MAGIC)?.try_into().ok()?;
     let (parts, _) = parts.as_chunks::<8>();
     let [given, serial, index] = parts else {
@@ -50,21 +49,21 @@ mod tests {
 
     #[test]
     fn an_address_names_its_request_in_its_epoch_only() {
-        let request = Id::new(5, 1 << 40);
+        let request: Id<()> = Id::new(5, 1 << 40);
         let address = write(7, request);
         assert_eq!(address.len(), LEN);
         assert_eq!(read(7, &address), Some(request));
-        assert_eq!(read(8, &address), None);
-        assert_eq!(read(7, &address[1..]), None);
-        assert_eq!(read(7, b""), None);
+        assert_eq!(read::<()>(8, &address), None);
+        assert_eq!(read::<()>(7, &address[1..]), None);
+        assert_eq!(read::<()>(7, b""), None);
         let mut longer = address.to_vec();
         longer.push(0);
-        assert_eq!(read(7, &longer), None);
+        assert_eq!(read::<()>(7, &longer), None);
     }
 
     #[test]
     fn the_layout_is_the_documented_one() {
-        let address = write(0x0102_0304_0506_0708, Id::new(0x0a, 0x0b));
+        let address = write(0x0102_0304_0506_0708, Id::<()>::new(0x0a, 0x0b));
         let expected = b"\0PV1\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\0\0\0\0\x0b\0\0\0\0\0\0\0\x0a";
         assert_eq!(address, *expected);
     }
