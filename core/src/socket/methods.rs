@@ -36,7 +36,7 @@ macro_rules! every_socket {
                 E::Error: Into<crate::EndpointError>,
             {
                 let endpoint = endpoint.try_into().map_err(Into::into)?;
-                self.core.bind(endpoint).await
+                Box::pin(self.core.bind(endpoint)).await
             }
 
             /// Goes on with a listener that was made elsewhere, and returns its endpoint.
@@ -54,7 +54,7 @@ macro_rules! every_socket {
                 &self,
                 listener: impl Into<crate::StdListener>,
             ) -> Result<crate::Endpoint, crate::BindError> {
-                self.core.bind_listener(listener.into()).await
+                Box::pin(self.core.bind_listener(listener.into())).await
             }
 
             /// Keeps connected to an endpoint from now on, whether a peer is there yet or not.
@@ -109,7 +109,7 @@ macro_rules! every_socket {
                 E::Error: Into<crate::EndpointError>,
             {
                 let endpoint = endpoint.try_into().map_err(Into::into)?;
-                self.core.disconnect(endpoint).await
+                Box::pin(self.core.disconnect(endpoint)).await
             }
 
             /// The type of the socket.
@@ -179,7 +179,7 @@ macro_rules! every_socket {
             /// Dropped before it is ready, the socket goes on closing in the background.
             pub async fn close(self) -> crate::CloseReport {
                 let linger = self.core.live.linger();
-                self.core.close(linger).await
+                Box::pin(self.core.close(linger)).await
             }
 
             /// As [`close`](Self::close), with another linger time.
@@ -187,7 +187,7 @@ macro_rules! every_socket {
             /// # Cancel safety
             /// Dropped before it is ready, the socket goes on closing in the background.
             pub async fn close_with(self, linger: crate::Linger) -> crate::CloseReport {
-                self.core.close(linger).await
+                Box::pin(self.core.close(linger)).await
             }
         }
     };
