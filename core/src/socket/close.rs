@@ -90,6 +90,10 @@ impl Closing {
         let mut until = self.until.subscribe();
         loop {
             let end = *until.borrow_and_update();
+            // A timer would take a moment, in which something might still go out.
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return;
+            }
             let over = async {
                 match end {
                     Some(end) => sleep_until(end).await,
