@@ -98,6 +98,12 @@ pub enum ConnectError {
     /// The I/O driver of the socket's runtime is off.
     #[error("the Tokio runtime has no I/O: build it with enable_io, or enable_all")]
     NoIo,
+    /// Another peer has the name that this one was to have.
+    #[error("a peer has the routing id {routing_id}: choose another, or wait until it is gone")]
+    RoutingIdTaken {
+        /// The name.
+        routing_id: crate::RoutingId,
+    },
     /// The socket is closed.
     #[error("the socket is closed")]
     Closed,

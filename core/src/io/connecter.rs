@@ -130,6 +130,7 @@ impl<D: Dialer> Connecter<D> {
         let origin = Origin {
             connection: &connection,
             outbound: self.outbound.pipe(),
+            name: self.outbound.name(),
         };
         let established = tokio::select! {
             established = establish(&self.core, stream, origin) => established,

@@ -24,6 +24,7 @@ use crate::encoded::put_message;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Link, PeerFacts};
 use crate::pipe::Pipe;
+use crate::routing_id::RoutingId;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::zmtp::handshake::{Handshake, Local, Remote};
@@ -36,6 +37,8 @@ const HANDSHAKE_READ: usize = 512;
 pub(crate) struct Origin<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) outbound: Option<Arc<Pipe>>,
+    /// By what name this socket addresses the peer, if it has chosen one.
+    pub(crate) name: Option<&'a RoutingId>,
 }
 
 /// An established connection that is not served yet.
@@ -84,13 +87,14 @@ async fn attach<S: Stream>(
             facts: PeerFacts {
                 socket_type: remote.socket_type,
                 minor: remote.minor,
-                routing_id: remote.routing_id,
+                routing_id: origin.name.cloned().or(remote.routing_id),
                 properties: remote.properties,
             },
             connection: origin.connection.clone(),
             outbound: origin.outbound,
             inbound: None,
             seat,
+            is_named: origin.name.is_some(),
         };
         let link = core.attach(newcomer)?;
         span.record("peer", link.id.0);
@@ -141,7 +145,7 @@ async fn shake_hands<S: Stream>(
                 let wanted = remote
                     .as_ref()
                     .and_then(|remote| remote.routing_id.as_ref());
-                seat = Some(core.admit(connection.id, wanted)?);
+                seat = Some(core.admit(connection.id, wanted, false)?);
                 handshake.put_ready();
             }
             Ok::<_, HandshakeFailure>(remote)
@@ -211,7 +215,7 @@ async fn serve<S: Stream>(
         writer: Writer::new(
             Arc::clone(&link.outbound),
             &mut flight,
-            hello(core),
+            hello(core, &link),
             Arc::clone(&core.pool),
         ),
         heartbeat: Heartbeat::new(interval, core.options.heartbeat_timeout, now),
@@ -246,11 +250,11 @@ pub(crate) async fn aborted(phase: &mut watch::Receiver<Phase>) {
     let _gone = phase.wait_for(|phase| *phase == Phase::Abort).await;
 }
 
-/// The encoded hello message, which precedes everything on a new connection.
-fn hello(core: &Core) -> BytesMut {
+/// The encoded messages that precede everything on a new connection.
+fn hello(core: &Core, link: &Link) -> BytesMut {
     let mut out = BytesMut::new();
-    if let Some(message) = core.hello() {
-        put_message(&mut out, message);
+    for message in core.first_messages(link.facts.socket_type) {
+        put_message(&mut out, &message);
     }
     out
 }

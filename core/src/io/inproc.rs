@@ -13,6 +13,7 @@ use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Direction, Link, PeerId};
 use crate::pipe::Pipe;
 use crate::routing::fan_out::Ask;
+use crate::routing_id::RoutingId;
 use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::socket::outbound::{Outbound, Slot};
@@ -38,7 +39,7 @@ pub(crate) fn connect(
             theirs: binder.socket_type,
         });
     }
-    slot.set(core.early_outbound());
+    slot.set(core.early_outbound(slot.name()));
     let waiting = Waiting {
         core: Arc::downgrade(core),
         endpoint: endpoint.clone(),
@@ -134,7 +135,7 @@ fn meetings(core: &Arc<Core>) -> (Vec<Meeting>, Vec<Refusal>) {
                 continue;
             }
             let binder = Arc::clone(&binder);
-            match seats(&connector, &binder) {
+            match seats(&connector, &binder, waiting.outbound.name()) {
                 Ok(seats) => meetings.push(Meeting {
                     connector,
                     binder,
@@ -177,14 +178,20 @@ fn open_binder(bound: &HashMap<Box<str>, Weak<Core>>, name: &str) -> Option<Arc<
     binder.filter(|binder| !binder.endpoints.lock().closed)
 }
 
-/// A place for each at the other's.
-fn seats(connector: &Arc<Core>, binder: &Arc<Core>) -> Result<Seats, HandshakeFailure> {
+/// A place for each at the other's; the connector may have a name for the binder.
+fn seats(
+    connector: &Arc<Core>,
+    binder: &Arc<Core>,
+    name: Option<&RoutingId>,
+) -> Result<Seats, HandshakeFailure> {
     let (ours, theirs) = (connector.socket_type, binder.socket_type);
     if !ours.compatible_with(theirs) {
         return Err(mismatch(ours, theirs));
     }
-    let at_binder = binder.admit(PeerId::next(), connector.options.routing_id.as_ref())?;
-    match connector.admit(PeerId::next(), binder.options.routing_id.as_ref()) {
+    let id = connector.options.routing_id.as_ref();
+    let at_binder = binder.admit(PeerId::next(), id, false)?;
+    let id = name.or(binder.options.routing_id.as_ref());
+    match connector.admit(PeerId::next(), id, name.is_some()) {
         Ok(at_connector) => Ok(Seats {
             at_binder,
             at_connector,
@@ -291,6 +298,7 @@ fn join(meeting: Meeting) {
         connector.endpoints.lock().left(pipe);
     }
     waiting.outbound.set(Outbound::Connection);
+    let is_named = waiting.outbound.name().is_some();
     let forth = pipe(&connector, &binder, early);
     let back = pipe(&binder, &connector, None);
     let newcomer =
@@ -300,6 +308,7 @@ fn join(meeting: Meeting) {
             outbound: Some(Arc::clone(outbound)),
             inbound: Some(Arc::clone(inbound)),
             seat: Some(seat),
+            is_named: direction == Direction::Connected && is_named,
         };
     let (accepted, connected) = (Direction::Accepted, Direction::Connected);
     let theirs = newcomer(connector.facts(), accepted, &back, &forth, seats.at_binder);
@@ -333,8 +342,8 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
-    if let Some(hello) = from.hello() {
-        pipe.publish_first(hello);
+    for first in from.first_messages(to.socket_type).iter().rev() {
+        pipe.publish_first(first);
     }
     pipe
 }
@@ -359,14 +368,14 @@ fn subscribe(core: &Core, link: &Arc<Link>) {
     }
 }
 
-/// Ends all that this side of a connection has subscribed to at the other, before the pipe is finished in which an XPUB's
-/// owner receives that.
+/// Tells the other side that this one is about to go, and ends all that it has subscribed to there, before the pipe is
+/// finished in which the other's owner receives that.
 pub(crate) fn withdraw(link: &Link) {
-    if let Some((core, theirs)) = link.partner.get()
-        && let (Some(core), Some(theirs)) = (core.upgrade(), theirs.upgrade())
-        && core.traits.publishes
-    {
-        core.forget_subscriptions(&theirs);
+    if let Some((core, theirs)) = link.partner() {
+        if core.traits.publishes {
+            core.forget_subscriptions(&theirs);
+        }
+        core.tell_departure(&theirs, DisconnectReason::ClosedByPeer);
     }
 }
 

@@ -145,6 +145,7 @@ async fn admit<S: Stream>(
     let origin = Origin {
         connection,
         outbound: None,
+        name: None,
     };
     establish(core, stream, origin).await.ok()
 }

@@ -1,9 +1,8 @@
-//! [`SocketOptions`] of what a peer is told: a name, properties, a first message.
+//! [`SocketOptions`] of what a peer is told: a name, properties.
 
 use bytes::Bytes;
 
 use super::SocketOptions;
-use crate::message::Message;
 use crate::routing_id::RoutingId;
 
 /// A READY property that cannot be sent.
@@ -73,18 +72,6 @@ impl SocketOptions {
             .retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         self.properties.push((name, value));
         Ok(self)
-    }
-
-    /// The first message on every new connection, before anything that is queued.
-    /// - Default: none
-    /// - Range: any message
-    /// - Applies to: PUSH, DEALER, ROUTER, PAIR
-    /// - Takes effect: when the socket is made
-    /// - libzmq: `ZMQ_HELLO_MSG`
-    #[must_use]
-    pub fn hello_message(mut self, message: impl Into<Message>) -> Self {
-        self.hello_message = Some(message.into());
-        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod connecting;
+mod greeting;
 mod heartbeat;
 mod kernel;
 mod metadata;
@@ -14,6 +15,8 @@ mod routing;
 
 pub use admission::Incoming;
 pub(crate) use admission::{AcceptHook, IpcFilters};
+pub(crate) use greeting::Greeting;
+pub use greeting::RouterNotify;
 pub(crate) use kernel::KernelOptions;
 pub use kernel::TcpKeepalive;
 pub use metadata::InvalidProperty;
@@ -28,7 +31,6 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use crate::context::Context;
-use crate::message::Message;
 use crate::pipe::Limits;
 use crate::routing_id::RoutingId;
 
@@ -63,7 +65,7 @@ pub struct SocketOptions {
     pub(crate) max_message_size: Option<NonZeroU64>,
     pub(crate) immediate: bool,
     pub(crate) routing_id: Option<RoutingId>,
-    pub(crate) hello_message: Option<Message>,
+    pub(crate) greeting: Box<Greeting>,
     pub(crate) properties: Vec<(String, Bytes)>,
     pub(crate) backlog: u32,
     pub(crate) kernel: KernelOptions,
@@ -117,7 +119,7 @@ impl Default for SocketOptions {
             max_message_size: Some(DEFAULT_MAX_MESSAGE_SIZE),
             immediate: false,
             routing_id: None,
-            hello_message: None,
+            greeting: Box::default(),
             properties: Vec::new(),
             backlog: 100,
             kernel: KernelOptions::default(),

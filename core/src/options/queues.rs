@@ -79,7 +79,7 @@ impl SocketOptions {
     /// Gives messages to established connections only: nothing waits for a peer that is not there yet, and what waits
     /// for a connection is lost with it.
     /// - Default: off
-    /// - Applies to: PUSH, DEALER, PAIR; the others always work so
+    /// - Applies to: PUSH, DEALER, PAIR, ROUTER where it names a peer; the others always work so
     /// - Takes effect: when the socket is made
     /// - libzmq: `ZMQ_IMMEDIATE`
     #[must_use]

@@ -52,10 +52,18 @@ pub(crate) struct Traits {
     pub(crate) tells_subscriptions: bool,
     /// Whether it subscribes to what its peers publish; then it lingers only if it is told to.
     pub(crate) subscribes: bool,
+    /// Whether a new peer gets the hello message.
+    pub(crate) greets: bool,
+    /// Whether a new peer that is a ROUTER can get an empty message.
+    pub(crate) probes: bool,
+    /// Whether the owner can be told of peers that come and go by messages.
+    pub(crate) notifies: bool,
+    /// Whether the owner can be told by a message that a connection that was made is lost.
+    pub(crate) hiccups: bool,
 }
 
-/// What most sockets have in common.
-const USUAL: Traits = Traits {
+/// What most types have.
+const NONE: Traits = Traits {
     round_robin: false,
     queues_early: false,
     addressed: false,
@@ -66,60 +74,98 @@ const USUAL: Traits = Traits {
     publishes: false,
     tells_subscriptions: false,
     subscribes: false,
+    greets: false,
+    probes: false,
+    notifies: false,
+    hiccups: false,
+};
+
+const PUSH: Traits = Traits {
+    round_robin: true,
+    queues_early: true,
+    receives: false,
+    greets: true,
+    ..NONE
+};
+
+const PULL: Traits = NONE;
+
+const PAIR: Traits = Traits {
+    round_robin: true,
+    queues_early: true,
+    single_peer: true,
+    greets: true,
+    ..NONE
+};
+
+const REQ: Traits = Traits {
+    probes: true,
+    ..NONE
+};
+
+const REP: Traits = Traits {
+    addressed: true,
+    ..NONE
+};
+
+const DEALER: Traits = Traits {
+    tells_peers: true,
+    round_robin: true,
+    queues_early: true,
+    greets: true,
+    probes: true,
+    hiccups: true,
+    ..NONE
+};
+
+const ROUTER: Traits = Traits {
+    tells_peers: true,
+    addressed: true,
+    greets: true,
+    probes: true,
+    notifies: true,
+    ..NONE
+};
+
+const PUB: Traits = Traits {
+    receives: false,
+    fans_out: true,
+    publishes: true,
+    ..NONE
+};
+
+const XPUB: Traits = Traits {
+    fans_out: true,
+    publishes: true,
+    tells_subscriptions: true,
+    ..NONE
+};
+
+const SUB: Traits = Traits {
+    subscribes: true,
+    ..NONE
+};
+
+const XSUB: Traits = Traits {
+    fans_out: true,
+    subscribes: true,
+    ..NONE
 };
 
 /// The table.
 pub(crate) const fn traits(socket_type: SocketType) -> Traits {
     match socket_type {
-        SocketType::Push => Traits {
-            round_robin: true,
-            queues_early: true,
-            receives: false,
-            ..USUAL
-        },
-        SocketType::Dealer => Traits {
-            round_robin: true,
-            queues_early: true,
-            tells_peers: true,
-            ..USUAL
-        },
-        SocketType::Pair => Traits {
-            round_robin: true,
-            queues_early: true,
-            single_peer: true,
-            ..USUAL
-        },
-        SocketType::Router => Traits {
-            addressed: true,
-            tells_peers: true,
-            ..USUAL
-        },
-        SocketType::Rep => Traits {
-            addressed: true,
-            ..USUAL
-        },
-        SocketType::Pub => Traits {
-            receives: false,
-            fans_out: true,
-            publishes: true,
-            ..USUAL
-        },
-        SocketType::Xpub => Traits {
-            fans_out: true,
-            publishes: true,
-            tells_subscriptions: true,
-            ..USUAL
-        },
-        SocketType::Sub => Traits {
-            subscribes: true,
-            ..USUAL
-        },
-        SocketType::Xsub => Traits {
-            fans_out: true,
-            subscribes: true,
-            ..USUAL
-        },
-        SocketType::Req | SocketType::Pull => USUAL,
+        SocketType::Push => PUSH,
+        SocketType::Pull => PULL,
+        SocketType::Pair => PAIR,
+        SocketType::Req => REQ,
+        SocketType::Rep => REP,
+        SocketType::Dealer => DEALER,
+        SocketType::Router => ROUTER,
+        SocketType::Pub => PUB,
+        SocketType::Xpub => XPUB,
+        SocketType::Sub => SUB,
+        SocketType::Xsub => XSUB,
     }
 }
 

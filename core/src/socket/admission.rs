@@ -54,17 +54,19 @@ impl Core {
         }
     }
 
-    /// Takes a place for the peer at the end of this connection, which wants this routing id.
+    /// Takes a place for the peer at the end of this connection, which wants this routing id, or was given it by this
+    /// socket.
     pub(crate) fn admit(
         self: &Arc<Self>,
         id: PeerId,
         wanted: Option<&RoutingId>,
+        is_named: bool,
     ) -> Result<Seat, HandshakeFailure> {
         let mut peers = self.peers.lock();
         if self.traits.single_peer && !peers.is_vacant() {
             return Err(HandshakeFailure::PairOccupied);
         }
-        let (routing_id, displaced) = self.admit_routing_id(&mut peers, wanted)?;
+        let (routing_id, displaced) = self.admit_routing_id(&mut peers, wanted, is_named)?;
         peers.by_routing_id.insert(routing_id.clone(), id);
         drop(peers);
         Ok(Seat {
@@ -81,10 +83,14 @@ impl Core {
         &self,
         peers: &mut Peers,
         wanted: Option<&RoutingId>,
+        is_named: bool,
     ) -> Result<(RoutingId, Option<Arc<Link>>), HandshakeFailure> {
         let Some(wanted) = wanted.filter(|_| self.traits.addressed) else {
             return Ok((self.generate_routing_id(peers), None));
         };
+        if !is_named && self.names.lock().contains_key(wanted) {
+            return Err(HandshakeFailure::DuplicateRoutingId);
+        }
         let mut displaced = None;
         if let Entry::Occupied(taken) = peers.by_routing_id.entry(wanted.clone()) {
             if !self.options.router_handover {

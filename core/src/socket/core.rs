@@ -14,16 +14,16 @@ use super::counters::{Counter, Counters};
 use super::endpoints::Endpoints;
 use super::live::Live;
 use super::lockstep::{self, Requests};
+use super::names::Names;
 use super::subscriber::Subscriber;
 use crate::connection::Connection;
 use crate::error::{NoRuntime, Unroutable};
 use crate::io::crowd::Crowd;
 use crate::io::drivers::has_timer;
 use crate::io::inproc;
-use crate::message::Message;
 use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
+use crate::peer::{Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::fan_out::FanOut;
@@ -51,6 +51,8 @@ pub(crate) struct Core {
     /// What was subscribed to; unused by sockets that do not subscribe.
     pub(crate) subscriber: Subscriber,
     pub(crate) peers: Mutex<Peers>,
+    /// The names that this socket has given to endpoints.
+    pub(crate) names: Mutex<Names>,
     /// Tells that a place among the peers is free.
     pub(crate) vacant: Notify,
     pub(crate) endpoints: Mutex<Endpoints>,
@@ -99,6 +101,8 @@ pub(crate) struct Newcomer {
     pub(crate) inbound: Option<Arc<Pipe>>,
     /// Its place, if it was taken before.
     pub(crate) seat: Option<Seat>,
+    /// Whether its routing id is the name that this socket has given to its endpoint.
+    pub(crate) is_named: bool,
 }
 
 impl Core {
@@ -129,6 +133,7 @@ impl Core {
             fan_out: FanOut::default(),
             subscriber: Subscriber::default(),
             peers: Mutex::default(),
+            names: Mutex::default(),
             vacant: Notify::new(),
             endpoints: Mutex::default(),
             closing: Closing::default(),
@@ -159,13 +164,6 @@ impl Core {
         }
     }
 
-    /// The first message on each new connection.
-    pub(crate) fn hello(&self) -> Option<&Message> {
-        let welcome = self.options.pubsub.welcome_message.as_ref();
-        let welcome = welcome.filter(|_| self.traits.publishes);
-        welcome.or(self.options.hello_message.as_ref())
-    }
-
     pub(crate) fn new_pipe(&self, limits: Limits) -> Arc<Pipe> {
         Arc::new(Pipe::new(limits, Arc::clone(&self.pool)))
     }
@@ -192,6 +190,7 @@ impl Core {
         self.events.emit(SocketEvent::Connected {
             peer: Peer(Arc::clone(&link)),
         });
+        self.tell_arrival(&link);
         if !self.traits.receives {
             // What a peer sends all the same is discarded.
             link.inbound.finish();
@@ -218,21 +217,21 @@ impl Core {
         // Before `peers`: a seat that is given back needs that lock.
         let seat = match newcomer.seat.take() {
             Some(seat) => seat,
-            None => self.admit(newcomer.connection.id, newcomer.facts.routing_id.as_ref())?,
+            None => {
+                let wanted = newcomer.facts.routing_id.as_ref();
+                self.admit(newcomer.connection.id, wanted, newcomer.is_named)?
+            }
         };
         let mut peers = self.peers.lock();
         if self.traits.single_peer && newcomer.outbound.is_none() {
-            let connection = &newcomer.connection;
-            let connected = connection.direction == Direction::Connected;
-            if connected && !self.endpoints.lock().keeps(&connection.endpoint) {
-                // Disconnected meanwhile: the queue is for others.
-                return Err(HandshakeFailure::Io(io::ErrorKind::ConnectionAborted));
-            }
-            newcomer.outbound = Some(self.queue(&mut peers.queue));
+            newcomer.outbound = Some(self.queue_for(&newcomer.connection, &mut peers)?);
         }
         let (id, routing_id, displaced) = seat.keep();
         let connection = newcomer.connection;
-        let room = Arc::new(Bell::default());
+        let room = match &newcomer.outbound {
+            Some(outbound) if newcomer.is_named => self.room_of(&routing_id, outbound),
+            _ => Arc::default(),
+        };
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.live.send());
@@ -279,6 +278,20 @@ impl Core {
         Ok((link, displaced))
     }
 
+    /// The queue of a socket with one peer, for the peer at the end of this connection.
+    fn queue_for(
+        &self,
+        connection: &Connection,
+        peers: &mut Peers,
+    ) -> Result<Arc<Pipe>, HandshakeFailure> {
+        let connected = connection.direction == Direction::Connected;
+        if connected && !self.endpoints.lock().keeps(&connection.endpoint) {
+            // Disconnected meanwhile: the queue is for others.
+            return Err(HandshakeFailure::Io(io::ErrorKind::ConnectionAborted));
+        }
+        Ok(self.queue(&mut peers.queue))
+    }
+
     /// The peer of this routing id, if one is connected.
     pub(crate) fn peer_named(&self, id: &[u8]) -> Option<Arc<Link>> {
         let peers = self.peers.lock();
@@ -300,6 +313,7 @@ impl Core {
         if self.traits.subscribes {
             self.subscriber.remove(link);
         }
+        self.tell_departure(link, reason);
         link.inbound.finish();
         if self.traits.receives {
             self.inbox.depart(link, self.traits.tells_peers);

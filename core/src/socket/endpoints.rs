@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::binding::Bound;
 use super::close::{drain, lingered, unsent};
 use super::core::{Core, Phase};
+use super::names::Name;
 use super::outbound::{Outbound, Slot};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{CloseReport, ConnectError, EndpointNotFound};
@@ -21,6 +22,7 @@ use crate::io::transport::Dialer;
 use crate::monitor::DisconnectReason;
 use crate::peer::Link;
 use crate::pipe::Pipe;
+use crate::routing_id::RoutingId;
 use crate::socket_type::SocketType;
 
 /// The endpoints of one socket.
@@ -123,7 +125,12 @@ impl Endpoints {
 }
 
 impl Core {
-    pub(crate) fn connect(self: &Arc<Self>, endpoint: Endpoint) -> Result<(), ConnectError> {
+    /// Keeps connected to an endpoint; whoever is there has this name if it is given one.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        name: Option<RoutingId>,
+    ) -> Result<(), ConnectError> {
         endpoint.check_connectable()?;
         {
             let endpoints = self.endpoints.lock();
@@ -139,26 +146,31 @@ impl Core {
                 return Ok(());
             }
         }
+        let name = name.map(|id| self.take_name(id)).transpose()?;
         let kernel = self.options.kernel;
         match endpoint.address().clone() {
-            Address::Inproc(name) => {
+            Address::Inproc(place) => {
                 // Known before it is bound, so that a binder on another thread finds it.
-                let (slot, phase) = self.connected(endpoint.clone(), Outbound::Connection)?;
-                inproc::connect(self, &endpoint, &name, (slot, phase))
+                let (slot, phase) = self.connected(endpoint.clone(), Outbound::Connection, name)?;
+                inproc::connect(self, &endpoint, &place, (slot, phase))
                     .inspect_err(|_incompatible| self.forget_one(&endpoint))?;
             }
             Address::Tcp(address) => {
                 check_io(&self.runtime, ConnectError::NoIo)?;
-                self.dial(endpoint, TcpDialer::new(address, kernel))?;
+                self.dial(endpoint, name, TcpDialer::new(address, kernel))?;
             }
             #[cfg(unix)]
             Address::Ipc(address) => {
                 check_io(&self.runtime, ConnectError::NoIo)?;
-                self.dial(endpoint, IpcDialer { address, kernel })?;
+                self.dial(endpoint, name, IpcDialer { address, kernel })?;
             }
-            Address::Memory(name) => {
+            Address::Memory(place) => {
                 let network = self.options.context.network().clone();
-                self.dial(endpoint, MemoryDialer { network, name })?;
+                let dialer = MemoryDialer {
+                    network,
+                    name: place,
+                };
+                self.dial(endpoint, name, dialer)?;
             }
             #[cfg(not(unix))]
             Address::Ipc(_) => {
@@ -174,9 +186,11 @@ impl Core {
     pub(crate) fn dial(
         self: &Arc<Self>,
         endpoint: Endpoint,
+        name: Option<Name>,
         dialer: impl Dialer,
     ) -> Result<(), ConnectError> {
-        let (outbound, phase) = self.connected(endpoint.clone(), self.early_outbound())?;
+        let early = self.early_outbound(name.as_ref().map(Name::id));
+        let (outbound, phase) = self.connected(endpoint.clone(), early, name)?;
         self.settle_queue(None);
         let connecter = Connecter {
             core: Arc::clone(self),
@@ -194,8 +208,9 @@ impl Core {
         &self,
         endpoint: Endpoint,
         outbound: Outbound,
+        name: Option<Name>,
     ) -> Result<(Slot, watch::Receiver<Phase>), ConnectError> {
-        let slot = Slot::new(outbound);
+        let slot = Slot::new(outbound, name);
         let (phase, receiver) = watch::channel(Phase::Running);
         let mut endpoints = self.endpoints.lock();
         if endpoints.closed {

@@ -70,7 +70,7 @@ macro_rules! every_socket {
                 E::Error: Into<crate::EndpointError>,
             {
                 let endpoint = endpoint.try_into().map_err(Into::into)?;
-                self.core.connect(endpoint)
+                self.core.connect(endpoint, None)
             }
 
             /// Stops listening on an endpoint, given as it was bound or as it was resolved.

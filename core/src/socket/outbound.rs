@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use super::names::Name;
 use crate::monitor::DropReason;
 use crate::pipe::Pipe;
+use crate::routing_id::RoutingId;
 use crate::sync::Mutex;
 
 /// Where the messages of a connected endpoint wait.
@@ -20,19 +22,34 @@ pub(crate) enum Outbound {
 
 /// Where the messages of a connected endpoint wait, known to the socket and to the endpoint's task.
 #[derive(Clone, Debug)]
-pub(crate) struct Slot(Arc<Mutex<Outbound>>);
+pub(crate) struct Slot(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    outbound: Mutex<Outbound>,
+    /// By what name this socket addresses whoever is there.
+    name: Option<Name>,
+}
 
 impl Slot {
-    pub(crate) fn new(outbound: Outbound) -> Self {
-        Self(Arc::new(Mutex::new(outbound)))
+    pub(crate) fn new(outbound: Outbound, name: Option<Name>) -> Self {
+        Self(Arc::new(Inner {
+            outbound: Mutex::new(outbound),
+            name,
+        }))
     }
 
     pub(crate) fn get(&self) -> Outbound {
-        self.0.lock().clone()
+        self.0.outbound.lock().clone()
     }
 
     pub(crate) fn set(&self, outbound: Outbound) {
-        *self.0.lock() = outbound;
+        *self.0.outbound.lock() = outbound;
+    }
+
+    /// By what name this socket addresses whoever is there, if it has chosen one.
+    pub(crate) fn name(&self) -> Option<&RoutingId> {
+        self.0.name.as_ref().map(Name::id)
     }
 
     /// The endpoint's pipe, if it has one.
@@ -53,8 +70,11 @@ impl Slot {
 }
 
 impl Core {
-    /// Where the messages wait that are sent before an endpoint has a connection.
-    pub(crate) fn early_outbound(&self) -> Outbound {
+    /// Where the messages wait that are sent before an endpoint, with this name, has a connection.
+    pub(crate) fn early_outbound(&self, name: Option<&RoutingId>) -> Outbound {
+        if let Some(name) = name {
+            return self.outbound_of(name);
+        }
         if !self.traits.queues_early || self.options.immediate {
             return Outbound::Connection;
         }

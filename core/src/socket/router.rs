@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::close::Owned;
 use super::core::Core;
+use super::names::Route;
 use super::readiness::recv_event_ready;
 use super::{every_socket, recv_events};
-use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::error::{ConnectError, RecvError, SendError, SendErrorKind, Unroutable};
 use crate::message::Message;
 use crate::monitor::DropReason;
 use crate::peer::{Link, Peer, PeerId};
@@ -63,7 +65,7 @@ impl Addressee for PeerId {}
 impl Addressee for &RoutingId {}
 
 mod sealed {
-    use super::{Arc, Core, Link, Peer, PeerId, RoutingId};
+    use super::{Arc, Core, Link, Peer, PeerId, Route, RoutingId};
 
     /// Finds the connection.
     #[expect(
@@ -74,13 +76,20 @@ mod sealed {
         /// The connection, if it lives.
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
         fn find(self, core: &Core) -> Option<Arc<Link>>;
+
+        /// The way to it, which may be there while the connection is not.
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn route(self, core: &Core) -> Option<Route> {
+            self.find(core).map(Route::Peer)
+        }
     }
 
     impl Find for &Peer {
         #[expect(private_interfaces, reason = "nobody outside can name or call it")]
-        fn find(self, _: &Core) -> Option<Arc<Link>> {
-            // Whether it lives, its pipe knows.
-            Some(Arc::clone(&self.0))
+        fn find(self, core: &Core) -> Option<Arc<Link>> {
+            // Whether it lives, its pipe knows, unless that outlives it.
+            let lives = self.0.outbound_is_own || self.id().find(core).is_some();
+            lives.then(|| Arc::clone(&self.0))
         }
     }
 
@@ -96,12 +105,36 @@ mod sealed {
         fn find(self, core: &Core) -> Option<Arc<Link>> {
             core.peer_named(self.as_bytes())
         }
+
+        #[expect(private_interfaces, reason = "nobody outside can name or call it")]
+        fn route(self, core: &Core) -> Option<Route> {
+            Route::to(core, self)
+        }
     }
 }
 
 impl RouterSocket {
     const fn from_core(core: Owned) -> Self {
         Self { core }
+    }
+
+    /// Keeps connected to an endpoint as [`connect`](Self::connect) does; whoever is there has this name, whatever it
+    /// calls itself.
+    ///
+    /// It can be sent to from now on, whether it is connected or not, unless
+    /// [`immediate`](crate::SocketOptions::immediate) is set. The name is free again when the endpoint is disconnected.
+    /// (libzmq: `ZMQ_CONNECT_ROUTING_ID`)
+    ///
+    /// # Errors
+    /// [`ConnectError`] as of `connect`, and [`ConnectError::RoutingIdTaken`] if a peer or another endpoint has the name;
+    /// there is no other.
+    pub fn connect_as<E>(&self, endpoint: E, name: RoutingId) -> Result<(), ConnectError>
+    where
+        E: TryInto<Endpoint>,
+        E::Error: Into<EndpointError>,
+    {
+        let endpoint = endpoint.try_into().map_err(Into::into)?;
+        self.core.connect(endpoint, Some(name))
     }
 
     /// The next message and who sent it, from each peer in turn; waits until there is one.
@@ -170,13 +203,13 @@ impl RouterSocket {
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
         let message = message.into();
-        let Some(link) = to.find(&self.core) else {
+        let Some(route) = to.route(&self.core) else {
             return self.refuse(None, SendErrorKind::Unroutable, message);
         };
-        match link.outbound.publish(&[], &message) {
+        match route.outbound().publish(&[], &message) {
             Ok(()) => Ok(()),
-            Err(Refused::Full) => self.refuse(Some(&link), SendErrorKind::Full, message),
-            Err(Refused::Closed) => self.refuse(Some(&link), SendErrorKind::Unroutable, message),
+            Err(Refused::Full) => self.refuse(route.link(), SendErrorKind::Full, message),
+            Err(Refused::Closed) => self.refuse(route.link(), SendErrorKind::Unroutable, message),
         }
     }
 
@@ -192,8 +225,9 @@ impl RouterSocket {
         to: impl Addressee,
         message: impl Into<Message>,
     ) -> Result<bool, Unroutable> {
-        let link = to.find(&self.core).ok_or(Unroutable)?;
-        link.outbound
+        let route = to.route(&self.core).ok_or(Unroutable)?;
+        route
+            .outbound()
             .publish_if_idle(&message.into())
             .map_err(|_closed| Unroutable)
     }
@@ -206,8 +240,20 @@ impl RouterSocket {
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn ready(&self, to: impl Addressee) -> Result<(), Unroutable> {
-        let link = to.find(&self.core).ok_or(Unroutable)?;
-        wait_for_room(&link).await
+        loop {
+            // Each time anew: a peer may have come or gone meanwhile.
+            let route = to.route(&self.core).ok_or(Unroutable)?;
+            let mut room = std::pin::pin!(route.room().0.notified());
+            room.as_mut().enable();
+            match route.outbound().has_room() {
+                Err(Refused::Full) => room.await,
+                done => {
+                    // There may be room for those who wait beside this one.
+                    route.room().0.notify_one();
+                    return done.map_err(|_closed| Unroutable);
+                }
+            }
+        }
     }
 
     /// Hands out nothing more from a peer, and stops reading its connection, until [`resume`](Self::resume).

@@ -9,6 +9,7 @@ mod addresses;
 mod endings;
 mod envelopes;
 mod fairness;
+mod greetings;
 mod handshake;
 mod heartbeats;
 mod marks;

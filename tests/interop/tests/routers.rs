@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use privateer_core::{
     DealerSocket, DisconnectReason, Frame, HandshakeError, HandshakeFailure, InvalidRoutingId,
-    MalformedHandshake, Message, ReqSocket, RouterSocket, RoutingId, SendError, SendErrorKind,
-    SocketEvent, SocketOptions, SocketType,
+    MalformedHandshake, Message, Peer, ReqSocket, RouterSocket, RoutingId, SendError,
+    SendErrorKind, SocketEvent, SocketOptions, SocketType,
 };
 use privateer_interop::{
-    Libzmq, Python, Pyzmq, body, connected, disconnected, event, message, soon,
+    Libzmq, Python, Pyzmq, body, connected, disconnected, event, message, soon, within,
 };
 
 /// Far more messages of 1 MiB than the buffers of two processes and their kernel hold.
@@ -311,27 +312,69 @@ async fn with_handover_a_newcomer_takes_the_id_and_the_old_connection_is_closed(
     assert_ne!(peer, old);
 }
 
-/// K08
+/// K08: sooner than a heartbeat would tell that the old one is dead, and with handover whether that is known or not.
 #[tokio::test]
 async fn the_id_of_a_killed_peer_can_be_used_again() {
     let Some(python) = Python::ready() else {
         return;
     };
-    let router = RouterSocket::new().unwrap();
+    for handover in [false, true] {
+        let timeout = Duration::from_secs(10);
+        let mut options = SocketOptions::new().heartbeat_timeout(timeout);
+        if handover {
+            options = options.router_handover();
+        }
+        let router = RouterSocket::with_options(options).unwrap();
+        let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
+        let mut old = None::<(Pyzmq, Peer)>;
+        for _ in 0..3 {
+            let theirs = Pyzmq::new(&python, SocketType::Dealer);
+            theirs.set("ROUTING_ID", "namesake").await;
+            let killed = Instant::now();
+            if let Some((mut old, _)) = old.take() {
+                old.process().kill().await;
+            }
+            theirs.connect(&endpoint).await;
+            theirs.send(["hello"]).await;
+            let (peer, _) = within(timeout, router.recv()).await.unwrap();
+            assert_eq!(peer.routing_id().as_bytes(), b"namesake");
+            router.send(peer.routing_id(), "welcome").await.unwrap();
+            assert_eq!(theirs.recv().await, message(["welcome"]));
+            assert!(killed.elapsed() < timeout);
+            old = Some((theirs, peer));
+        }
+    }
+}
+
+/// K08, at once with handover: the old client is stopped, not killed, so that nothing tells that it will not come back.
+#[tokio::test]
+async fn with_handover_an_id_is_taken_from_a_client_that_is_silent() {
+    let Some(python) = Python::ready() else {
+        return;
+    };
+    let router = RouterSocket::with_options(SocketOptions::new().router_handover()).unwrap();
     let mut monitor = router.monitor();
     let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap().to_string();
-    for _ in 0..3 {
-        let mut theirs = Pyzmq::new(&python, SocketType::Dealer);
-        theirs.set("ROUTING_ID", "namesake").await;
-        theirs.connect(&endpoint).await;
-        theirs.send(["hello"]).await;
-        let (peer, _) = soon(router.recv()).await.unwrap();
-        assert_eq!(peer.routing_id().as_bytes(), b"namesake");
-        router.send(peer.routing_id(), "welcome").await.unwrap();
-        assert_eq!(theirs.recv().await, message(["welcome"]));
-        theirs.process().kill().await;
-        disconnected(&mut monitor).await;
-    }
+    let mut old = namesake_of(&python, &endpoint).await;
+    let first = connected(&mut monitor).await;
+    old.process().stop();
+    let new = namesake_of(&python, &endpoint).await;
+    let second = connected(&mut monitor).await;
+    assert_eq!(first.routing_id(), second.routing_id());
+    router.send(second.routing_id(), "welcome").await.unwrap();
+    assert_eq!(new.recv().await, message(["welcome"]));
+    assert_eq!(
+        disconnected(&mut monitor).await,
+        (first, DisconnectReason::HandedOver)
+    );
+    old.process().kill().await;
+}
+
+async fn namesake_of(python: &Python, endpoint: &str) -> Pyzmq {
+    let dealer = Pyzmq::new(python, SocketType::Dealer);
+    dealer.set("ROUTING_ID", "namesake").await;
+    dealer.connect(endpoint).await;
+    dealer
 }
 
 async fn namesake(endpoint: &str) -> Libzmq {

@@ -329,8 +329,8 @@ async fn a_name_that_changes_its_address_is_followed() {
     let options = SocketOptions::new().reconnect_interval_max(Duration::from_millis(1));
     let core = crate::socket::core::Core::new(SocketType::Push, options).unwrap();
     let mut monitor = core.events.subscribe();
-    core.dial("tcp://broker.example:5555".parse().unwrap(), names(answers))
-        .unwrap();
+    let endpoint = "tcp://broker.example:5555".parse().unwrap();
+    core.dial(endpoint, None, names(answers)).unwrap();
     core.outbox.try_send(&"to the first".into()).unwrap();
     assert_eq!(first.recv().await.unwrap()[0], "to the first");
     let _unsent = first.close_with(Linger::Discard).await;
