@@ -59,6 +59,15 @@ impl Encoded {
         self.pieces.clear();
     }
 
+    /// All of it, in the pieces that there are.
+    pub(crate) fn as_pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let octets = [&*self.octets].into_iter();
+        let pieces = self.pieces.iter().map(AsRef::as_ref);
+        octets
+            .chain(pieces)
+            .filter(|piece: &&[u8]| !piece.is_empty())
+    }
+
     /// How many octets it takes.
     pub(crate) fn len(&self) -> usize {
         self.octets.len() + self.pieces.iter().map(Bytes::len).sum::<usize>()

@@ -130,7 +130,7 @@ async fn watch(core: Weak<Core>) {
     }
 }
 
-const COUNTERS: [Row; 21] = [
+const COUNTERS: [Row; 22] = [
     row(
         "privateer_messages_sent_total",
         "Messages accepted for sending",
@@ -168,6 +168,11 @@ const COUNTERS: [Row; 21] = [
         "privateer_messages_unmatched_total",
         "Messages that were published when nobody had asked for them",
         |stats| stats.unmatched,
+    ),
+    row(
+        "privateer_messages_conflated_total",
+        "Messages whose place a later one took",
+        |stats| stats.conflated,
     ),
     row(
         "privateer_connections_total",

@@ -3,6 +3,7 @@
 mod adopted;
 #[cfg(test)]
 mod arbitrary;
+mod conflated;
 mod connection;
 mod context;
 mod decode;
@@ -37,6 +38,7 @@ mod sync;
 mod zmtp;
 
 pub use adopted::StdListener;
+pub use conflated::Conflate;
 pub use connection::Connection;
 pub use context::Context;
 pub use endpoint::{Endpoint, EndpointError};

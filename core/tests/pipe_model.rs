@@ -27,6 +27,8 @@ use message::Message;
 use pipe::{Limits, Pipe, Refused, Taken};
 use segment::Segment;
 
+#[path = "../src/conflated.rs"]
+mod conflated;
 #[path = "../src/decode.rs"]
 mod decode;
 #[path = "../src/encoded.rs"]

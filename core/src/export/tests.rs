@@ -28,10 +28,11 @@ const STATS: SocketStats = SocketStats {
     dropped_no_receiver: 22,
     dropped_unexpected_reply: 20,
     unmatched: 23,
+    conflated: 24,
 };
 
 /// The name, the reason and the number of each.
-const EXPECTED: [(&str, Option<&str>, u64); 23] = [
+const EXPECTED: [(&str, Option<&str>, u64); 24] = [
     ("privateer_messages_sent_total", None, 1),
     ("privateer_bytes_sent_total", None, 2),
     ("privateer_messages_received_total", None, 3),
@@ -62,6 +63,7 @@ const EXPECTED: [(&str, Option<&str>, u64); 23] = [
     ("privateer_messages_dropped_total", Some("no_delimiter"), 19),
     ("privateer_messages_dropped_total", Some("no_receiver"), 22),
     ("privateer_messages_unmatched_total", None, 23),
+    ("privateer_messages_conflated_total", None, 24),
     (
         "privateer_messages_dropped_total",
         Some("unexpected_reply"),

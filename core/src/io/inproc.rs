@@ -342,6 +342,9 @@ fn pipe(from: &Core, to: &Core, early: Option<Arc<Pipe>>) -> Arc<Pipe> {
     let pipe = early.or_else(|| from.give_queue_away());
     let pipe = pipe.unwrap_or_else(|| from.new_pipe(limits));
     pipe.set_limits(limits);
+    // As either of the two has it.
+    pipe.set_conflate(from.conflate());
+    pipe.set_conflate(to.conflate());
     for first in from.first_messages(to.socket_type).iter().rev() {
         pipe.publish_first(first);
     }

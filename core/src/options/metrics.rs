@@ -17,6 +17,7 @@ impl SocketOptions {
     /// | `privateer_messages_queued` | gauge | messages that wait to be sent |
     /// | `privateer_messages_dropped_total` | counter by `reason`: `unroutable`, `full`, `connection_lost`, `linger_over`, `no_receiver`, `no_delimiter`, `unexpected_reply` | messages that were dropped |
     /// | `privateer_messages_unmatched_total` | counter | messages that were published when nobody had asked for them |
+    /// | `privateer_messages_conflated_total` | counter | messages whose place a later one took |
     /// | `privateer_peers` | gauge | established connections |
     /// | `privateer_connections_total` | counter | connections that were established |
     /// | `privateer_reconnects_total` | counter | waits of connecting endpoints before the next try |

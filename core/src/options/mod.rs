@@ -30,6 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+use crate::conflated::Conflate;
 use crate::context::Context;
 use crate::pipe::Limits;
 use crate::routing_id::RoutingId;
@@ -64,6 +65,7 @@ pub struct SocketOptions {
     pub(crate) heartbeat_ttl: Option<Duration>,
     pub(crate) max_message_size: Option<NonZeroU64>,
     pub(crate) immediate: bool,
+    pub(crate) conflate: Conflate,
     pub(crate) routing_id: Option<RoutingId>,
     pub(crate) greeting: Box<Greeting>,
     pub(crate) properties: Vec<(String, Bytes)>,
@@ -118,6 +120,7 @@ impl Default for SocketOptions {
             heartbeat_ttl: None,
             max_message_size: Some(DEFAULT_MAX_MESSAGE_SIZE),
             immediate: false,
+            conflate: Conflate::Off,
             routing_id: None,
             greeting: Box::default(),
             properties: Vec::new(),

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use super::{Linger, SocketOptions};
+use crate::conflated::Conflate;
 
 impl SocketOptions {
     /// How many messages may wait for one peer before the socket is mute for it.
@@ -73,6 +74,24 @@ impl SocketOptions {
     #[must_use]
     pub const fn max_message_size(mut self, bytes: Option<NonZeroU64>) -> Self {
         self.max_message_size = bytes;
+        self
+    }
+
+    /// Keeps the last message only, whole as it is, of those that wait for a peer or from one: of all, or of those with
+    /// the same first frame.
+    ///
+    /// Each peer has its last message by itself. With `Last` no high-water mark counts: there is room at any time. With
+    /// `LastOfTopic` the marks count topics that wait; a message of one that waits takes no room. Over inproc it
+    /// suffices that one of the two sockets has it. How many messages are not sent or received for it,
+    /// [`SocketStats::conflated`](crate::SocketStats::conflated) tells.
+    /// - Default: `Off`
+    /// - Range: `Off` or `Last` or `LastOfTopic`
+    /// - Applies to: PUSH, PULL, DEALER, PUB, SUB
+    /// - Takes effect: when the socket is made
+    /// - libzmq: `ZMQ_CONFLATE`; it keeps the last frame, not the last message, and knows no topics
+    #[must_use]
+    pub const fn conflate(mut self, conflate: Conflate) -> Self {
+        self.conflate = conflate;
         self
     }
 

@@ -1,8 +1,11 @@
 //! Messages into the segments of a pipe: what is small by copy, what is large by reference.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 
 use super::state::State;
+use crate::decode::Decoder;
 use crate::encoded::{Encoded, SHARED_OVER};
 use crate::frame::Frame;
 use crate::segment::{Content, RawMessage, Segment, SegmentPool};
@@ -63,6 +66,11 @@ impl State {
 
     /// Appends several small messages: by reference, unless that costs more than a copy.
     pub(super) fn append_batch(&mut self, pool: &SegmentPool, octets: Bytes, messages: usize) {
+        if self.conflated.is_some() {
+            let all = Segment::shared(octets, messages, true);
+            self.encode_each(pool, VecDeque::from([all]));
+            return;
+        }
         let bytes = octets.len();
         if bytes > SHARED_OVER {
             self.segments.push_back(Segment::shared(octets, 0, false));
@@ -88,6 +96,36 @@ impl State {
                 self.tail_open && tail.messages < per_segment && tail.len() < SEGMENT_BYTES;
         }
         self.count_in(messages, bytes);
+        if self.conflated.is_some() {
+            self.tail_open = false;
+            let message = std::mem::take(&mut self.segments);
+            self.conflate(message, self.to_front);
+        }
+    }
+
+    /// Puts the message that is here, which counts already, among those that a later one takes the place of.
+    pub(super) fn conflate(&mut self, message: VecDeque<Segment>, to_front: bool) {
+        let Some(conflated) = &mut self.conflated else {
+            return;
+        };
+        let replaced = if to_front {
+            conflated.put_first(message)
+        } else {
+            conflated.put(message)
+        };
+        if let Some(bytes) = replaced {
+            self.queued = self.queued.saturating_sub(1);
+            self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// Encodes the messages of these segments one by one.
+    pub(super) fn encode_each(&mut self, pool: &SegmentPool, segments: VecDeque<Segment>) {
+        let mut decoder = Decoder::default();
+        decoder.segments = segments;
+        while let Some(message) = decoder.next() {
+            self.encode(pool, &[], message.frames());
+        }
     }
 
     /// Appends one frame, and returns how many bytes it takes.

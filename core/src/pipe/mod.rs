@@ -16,6 +16,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::conflated::{Conflate, Conflated};
 use crate::segment::{Segment, SegmentPool};
 use crate::sync::Mutex;
 pub(crate) use encoding::COPY_MAX;
@@ -100,6 +101,8 @@ pub(crate) struct PipeCounts {
     pub(crate) queued_bytes: usize,
     pub(crate) sent: u64,
     pub(crate) sent_bytes: u64,
+    /// Messages whose place a later one has taken.
+    pub(crate) conflated: u64,
 }
 
 impl Pipe {
@@ -114,6 +117,8 @@ impl Pipe {
         Self {
             state: Mutex::new(State {
                 segments: VecDeque::new(),
+                conflated: None,
+                to_front: false,
                 tail_open: false,
                 queued: 0,
                 queued_bytes: 0,
@@ -140,10 +145,14 @@ impl Pipe {
                 segments.clear();
                 return messages;
             }
-            let bytes: usize = segments.iter().map(Segment::len).sum();
-            state.count_in(messages, bytes);
-            state.tail_open = false;
-            state.segments.append(segments);
+            if state.conflated.is_some() {
+                state.encode_each(&self.pool, std::mem::take(segments));
+            } else {
+                let bytes: usize = segments.iter().map(Segment::len).sum();
+                state.count_in(messages, bytes);
+                state.tail_open = false;
+                state.segments.append(segments);
+            }
             state.reader.wake()
         };
         wake(waker);
@@ -157,8 +166,13 @@ impl Pipe {
         }
         let waker = {
             let mut state = self.state.lock();
-            segments.append(&mut state.segments);
-            std::mem::swap(&mut state.segments, segments);
+            if state.conflated.is_some() {
+                let message = std::mem::take(segments);
+                state.conflate(message, true);
+            } else {
+                segments.append(&mut state.segments);
+                std::mem::swap(&mut state.segments, segments);
+            }
             state.reader.wake()
         };
         wake(waker);
@@ -189,7 +203,7 @@ impl Pipe {
 
     /// Whether a message would be taken now; if not, the writer's waker is called when one would.
     pub(crate) fn has_room(&self) -> Result<(), Refused> {
-        self.state.lock().check_room()
+        self.state.lock().check_room(|| &[])
     }
 
     /// Moves everything in the pipe into `into`, which must be empty, and returns credit for `messages` (of `bytes`).
@@ -202,7 +216,11 @@ impl Pipe {
         let (writer, taken) = {
             let mut state = self.state.lock();
             let writer = state.count_out(messages, bytes);
-            let taken = if !state.segments.is_empty() {
+            let conflated = state.conflated.as_mut().and_then(|one| one.take());
+            let taken = if let Some(mut message) = conflated {
+                into.append(&mut message);
+                Taken::Some
+            } else if !state.segments.is_empty() {
                 state.tail_open = false;
                 std::mem::swap(&mut state.segments, into);
                 Taken::Some
@@ -254,6 +272,31 @@ impl Pipe {
         wake(writer);
     }
 
+    /// From now on a later message takes the place of an earlier one, also of those that are here.
+    pub(crate) fn set_conflate(&self, conflate: Conflate) {
+        let mut state = self.state.lock();
+        if state.conflated.is_some() {
+            return;
+        }
+        let Some(conflated) = Conflated::new(conflate) else {
+            return;
+        };
+        state.conflated = Some(Box::new(conflated));
+        let waiting = std::mem::take(&mut state.segments);
+        let messages: usize = waiting.iter().map(|segment| segment.messages).sum();
+        let bytes: usize = waiting.iter().map(Segment::len).sum();
+        state.queued -= messages;
+        state.queued_bytes -= bytes;
+        state.sent -= messages as u64;
+        state.sent_bytes -= bytes as u64;
+        state.encode_each(&self.pool, waiting);
+    }
+
+    /// Whether a later message takes the place of an earlier one.
+    pub(crate) fn is_conflating(&self) -> bool {
+        self.state.lock().conflated.is_some()
+    }
+
     /// While paused the pipe has no room; what is in it can still be taken. Tells whether anything may still come.
     pub(crate) fn set_paused(&self, paused: bool) -> bool {
         let (writer, open) = {
@@ -278,7 +321,9 @@ impl Pipe {
     /// Whether there is something to take; if not, the reader's waker is called when there is.
     pub(crate) fn is_readable(&self) -> bool {
         let mut state = self.state.lock();
-        let readable = !state.segments.is_empty() || state.finished;
+        let conflated = state.conflated.as_ref();
+        let is_empty = state.segments.is_empty() && conflated.is_none_or(|one| one.is_empty());
+        let readable = !is_empty || state.finished;
         state.reader.waiting |= !readable;
         readable
     }
@@ -305,6 +350,7 @@ impl Pipe {
             queued_bytes: state.queued_bytes,
             sent: state.sent,
             sent_bytes: state.sent_bytes,
+            conflated: state.conflated.as_ref().map_or(0, |one| one.replaced),
         }
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::state::State;
 use super::{Pipe, Published, Refused, wake};
+use crate::conflated::first_frame;
 use crate::encoded::Encoded;
 use crate::frame::Frame;
 use crate::message::Message;
@@ -23,7 +24,7 @@ impl Pipe {
     ) -> Result<(), Refused> {
         let waker = {
             let mut state = self.state.lock();
-            state.check_room()?;
+            state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;
             state.encode(&self.pool, envelope, frames);
             state.reader.wake()
         };
@@ -39,7 +40,10 @@ impl Pipe {
     ) -> Result<(), Refused> {
         let waker = {
             let mut state = self.state.lock();
-            state.check_room()?;
+            state.check_room(|| match envelope.first() {
+                Some(frame) => frame,
+                None => first_frame([message.as_slice()].into_iter()),
+            })?;
             state.copy(&self.pool, envelope, message);
             state.reader.wake()
         };
@@ -50,7 +54,7 @@ impl Pipe {
     /// As [`publish`](Self::publish); tells how much room is left.
     pub(crate) fn publish_alone(&self, message: &Message) -> Result<Published, Refused> {
         self.publish_with(|state, pool| {
-            state.check_room()?;
+            state.check_room(|| message.frames().first().map_or(&[], |frame| frame))?;
             state.encode(pool, &[], message.frames());
             Ok(1)
         })
@@ -59,7 +63,7 @@ impl Pipe {
     /// As [`publish`](Self::publish), of a message that is encoded already; tells how much room is left.
     pub(crate) fn publish_encoded(&self, message: &Encoded) -> Result<Published, Refused> {
         self.publish_with(|state, pool| {
-            state.check_room()?;
+            state.check_room(|| first_frame(message.as_pieces()))?;
             state.append_encoded(pool, message);
             Ok(1)
         })
@@ -132,7 +136,9 @@ impl Pipe {
             let mut state = self.state.lock();
             let mut later = std::mem::take(&mut state.segments);
             state.tail_open = false;
+            state.to_front = true;
             state.encode(&self.pool, &[], message.frames());
+            state.to_front = false;
             if !later.is_empty() {
                 state.tail_open = false;
             }

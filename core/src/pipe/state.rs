@@ -5,11 +5,17 @@ use std::num::NonZeroUsize;
 use std::task::Waker;
 
 use super::{Limits, Refused};
+use crate::conflated::Conflated;
 use crate::segment::Segment;
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) segments: VecDeque<Segment>,
+    /// In place of them, if later messages take the place of earlier ones: then `segments` holds one only while it is
+    /// made.
+    pub(super) conflated: Option<Box<Conflated>>,
+    /// Whether the message that is made goes before all others.
+    pub(super) to_front: bool,
     /// Whether the last segment takes further frames.
     pub(super) tail_open: bool,
     pub(super) queued: usize,
@@ -53,7 +59,13 @@ impl State {
             // Whatever comes is discarded: nobody will read it.
             return usize::MAX;
         }
-        if self.paused || self.limits.bytes.is_some_and(over_bytes) {
+        if self.paused {
+            return 0;
+        }
+        if self.conflated.as_ref().is_some_and(|one| !one.is_bounded()) {
+            return usize::MAX;
+        }
+        if self.limits.bytes.is_some_and(over_bytes) {
             return 0;
         }
         match self.limits.messages {
@@ -62,11 +74,20 @@ impl State {
         }
     }
 
-    pub(super) fn check_room(&mut self) -> Result<(), Refused> {
+    /// Whether a message with this first frame would be taken.
+    pub(super) fn check_room<'a>(
+        &mut self,
+        first: impl FnOnce() -> &'a [u8],
+    ) -> Result<(), Refused> {
         if self.finished {
             return Err(Refused::Closed);
         }
         if self.room() == 0 {
+            if let Some(conflated) = self.conflated.as_ref().filter(|_| !self.paused)
+                && !conflated.needs_room(first())
+            {
+                return Ok(());
+            }
             self.writer.waiting = true;
             return Err(Refused::Full);
         }

@@ -250,7 +250,10 @@ impl Inbox {
             }
             source.is_new = false;
             match source.refill() {
-                Taken::Some => return true,
+                Taken::Some => {
+                    source.put_back();
+                    return true;
+                }
                 Taken::Finished if with_peers => return true,
                 Taken::Empty => drop(receive.active.pop_front()),
                 Taken::Finished => {

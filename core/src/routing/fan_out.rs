@@ -18,6 +18,7 @@ use super::Coop;
 use super::batch::Batch;
 use super::subscribers::{Outcome, Subscribers, Told, tell};
 use super::subscriptions::Subscriber;
+use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
@@ -160,6 +161,7 @@ impl FanOut {
             && !no_drop
             && sending.only.is_none()
             && subscribers.have_sessions()
+            && core.conflate() == Conflate::Off
             && is_small(message);
         sending.only = None;
         // Before a pipe has the message: whose session takes it is to see that there may be more.

@@ -60,6 +60,8 @@ pub(crate) struct Traits {
     pub(crate) notifies: bool,
     /// Whether the owner can be told by a message that a connection that was made is lost.
     pub(crate) hiccups: bool,
+    /// Whether a later message can take the place of an earlier one.
+    pub(crate) conflates: bool,
 }
 
 /// What most types have.
@@ -78,6 +80,7 @@ const NONE: Traits = Traits {
     probes: false,
     notifies: false,
     hiccups: false,
+    conflates: false,
 };
 
 const PUSH: Traits = Traits {
@@ -85,10 +88,14 @@ const PUSH: Traits = Traits {
     queues_early: true,
     receives: false,
     greets: true,
+    conflates: true,
     ..NONE
 };
 
-const PULL: Traits = NONE;
+const PULL: Traits = Traits {
+    conflates: true,
+    ..NONE
+};
 
 const PAIR: Traits = Traits {
     round_robin: true,
@@ -115,6 +122,7 @@ const DEALER: Traits = Traits {
     greets: true,
     probes: true,
     hiccups: true,
+    conflates: true,
     ..NONE
 };
 
@@ -131,6 +139,7 @@ const PUB: Traits = Traits {
     receives: false,
     fans_out: true,
     publishes: true,
+    conflates: true,
     ..NONE
 };
 
@@ -143,6 +152,7 @@ const XPUB: Traits = Traits {
 
 const SUB: Traits = Traits {
     subscribes: true,
+    conflates: true,
     ..NONE
 };
 

@@ -76,6 +76,13 @@ impl Source {
             .take(&mut self.decoder.segments, credit, None)
     }
 
+    /// Leaves what was taken to later messages that may take its place.
+    pub(crate) fn put_back(&mut self) {
+        if self.link.inbound.is_conflating() {
+            self.link.inbound.put_back(&mut self.decoder.segments);
+        }
+    }
+
     fn take_credit(&mut self) -> (usize, usize) {
         (
             std::mem::take(&mut self.received),

@@ -16,6 +16,7 @@ use super::live::Live;
 use super::lockstep::{self, Requests};
 use super::names::Names;
 use super::subscriber::Subscriber;
+use crate::conflated::Conflate;
 use crate::connection::Connection;
 use crate::error::{NoRuntime, Unroutable};
 use crate::io::crowd::Crowd;
@@ -165,7 +166,18 @@ impl Core {
     }
 
     pub(crate) fn new_pipe(&self, limits: Limits) -> Arc<Pipe> {
-        Arc::new(Pipe::new(limits, Arc::clone(&self.pool)))
+        let pipe = Pipe::new(limits, Arc::clone(&self.pool));
+        pipe.set_conflate(self.conflate());
+        Arc::new(pipe)
+    }
+
+    /// Which messages a later one takes the place of, to and from this socket.
+    pub(crate) const fn conflate(&self) -> Conflate {
+        if self.traits.conflates {
+            self.options.conflate
+        } else {
+            Conflate::Off
+        }
     }
 
     /// Makes a connection a peer of this socket.
@@ -328,6 +340,7 @@ impl Core {
         let received = link.inbound.counts();
         self.counters.past_received.add(received.sent);
         self.counters.past_received_bytes.add(received.sent_bytes);
+        self.counters.past_conflated.add(received.conflated);
         if let DisconnectReason::Misbehaved(fault) = reason {
             self.counters.misbehaved.add(1);
             tracing::warn!(peer = %link.routing_id, address = link.remote_address, %fault, "peer disconnected");

@@ -60,6 +60,10 @@ pub struct SocketStats {
     pub dropped_unexpected_reply: u64,
     /// Messages that were published when nobody had asked for them.
     pub unmatched: u64,
+    /// Messages whose place a later one took before they were written, or received, by [`conflate`].
+    ///
+    /// [`conflate`]: crate::SocketOptions::conflate
+    pub conflated: u64,
 }
 
 /// A number that only grows.
@@ -97,6 +101,7 @@ pub(crate) struct Counters {
     pub(crate) past_sent_bytes: Counter,
     pub(crate) past_received: Counter,
     pub(crate) past_received_bytes: Counter,
+    pub(crate) past_conflated: Counter,
 }
 
 /// Handshakes that failed, by reason.
@@ -159,6 +164,7 @@ impl Counters {
             dropped_no_receiver: self.no_receiver.get(),
             dropped_unexpected_reply: self.unexpected_reply.get(),
             unmatched: self.unmatched.get(),
+            conflated: self.past_conflated.get(),
             ..SocketStats::default()
         }
     }

@@ -16,6 +16,7 @@ impl Core {
         for counts in outbound.iter().map(|pipe| pipe.counts()) {
             stats.sent += counts.sent;
             stats.sent_bytes += counts.sent_bytes;
+            stats.conflated += counts.conflated;
         }
         let mut queued: usize = self.pipes_at_risk().iter().map(|p| p.counts().queued).sum();
         let links: Vec<_> = self.peers.lock().by_id.values().cloned().collect();
@@ -24,6 +25,7 @@ impl Core {
             stats.peers += 1;
             stats.received += counts.sent;
             stats.received_bytes += counts.sent_bytes;
+            stats.conflated += counts.conflated;
             if link.is_inproc() {
                 queued += link.queued();
             }
@@ -69,6 +71,7 @@ impl Core {
         let counts = pipe.counts();
         self.counters.past_sent.add(counts.sent);
         self.counters.past_sent_bytes.add(counts.sent_bytes);
+        self.counters.past_conflated.add(counts.conflated);
         self.drop_messages(peer, reason, lost as u64);
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod addresses;
+mod conflate;
 mod endings;
 mod envelopes;
 mod fairness;
