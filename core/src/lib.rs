@@ -64,9 +64,9 @@ pub use proxy::{
 };
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
-    Addressee, DealerSocket, PairSocket, PeerEvent, PubSocket, PullSocket, PushSocket, RepSocket,
-    ReqSocket, RequestError, RouterSocket, SocketStats, SubSocket, Subscribed, SubscriptionRequest,
-    TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
+    Addressee, CollectorSocket, DealerSocket, PairSocket, PeerEvent, PubSocket, PullSocket,
+    PushSocket, RepSocket, ReqSocket, RequestError, RouterSocket, SocketStats, SubSocket,
+    Subscribed, SubscriptionRequest, TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};

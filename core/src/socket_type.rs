@@ -43,10 +43,12 @@ pub enum SocketType {
     Xpub,
     /// As SUB, and sends subscriptions as messages (RFC 29).
     Xsub,
+    /// SUB to those who publish, PULL to those who push. It has no name on the wire.
+    Collector,
 }
 
 impl SocketType {
-    /// The name in READY (RFC 37, The Socket-Type Property).
+    /// The name in READY (RFC 37, The Socket-Type Property); `Collector` has it for people only.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,6 +63,7 @@ impl SocketType {
             Self::Push => "PUSH",
             Self::Xpub => "XPUB",
             Self::Xsub => "XSUB",
+            Self::Collector => "COLLECTOR",
         }
     }
 
@@ -78,6 +81,15 @@ impl SocketType {
             .find(|socket_type| socket_type.as_str().as_bytes() == name)
     }
 
+    /// As what a socket of this type presents itself to a peer of that one, if it is known.
+    pub(crate) const fn presented_to(self, peer: Option<Self>) -> Self {
+        match (self, peer) {
+            (Self::Collector, Some(Self::Pub | Self::Xpub)) => Self::Sub,
+            (Self::Collector, _) => Self::Pull,
+            (itself, _) => itself,
+        }
+    }
+
     /// Whether READY carries the Identity property, even if empty (RFC 37, The Identity Property).
     pub(crate) const fn sends_routing_id(self) -> bool {
         matches!(self, Self::Req | Self::Dealer | Self::Router)
@@ -86,18 +98,19 @@ impl SocketType {
     const fn peers(self) -> &'static [Self] {
         match self {
             Self::Pair => &[Self::Pair],
-            Self::Pub | Self::Xpub => &[Self::Sub, Self::Xsub],
+            Self::Pub | Self::Xpub => &[Self::Sub, Self::Xsub, Self::Collector],
             Self::Sub | Self::Xsub => &[Self::Pub, Self::Xpub],
             Self::Req => &[Self::Rep, Self::Router],
             Self::Rep => &[Self::Req, Self::Dealer],
             Self::Dealer => &[Self::Rep, Self::Dealer, Self::Router],
             Self::Router => &[Self::Req, Self::Dealer, Self::Router],
             Self::Pull => &[Self::Push],
-            Self::Push => &[Self::Pull],
+            Self::Push => &[Self::Pull, Self::Collector],
+            Self::Collector => &[Self::Pub, Self::Xpub, Self::Push],
         }
     }
 
-    /// All types, in the order of libzmq's type numbers (PAIR is 0).
+    /// All types with a name on the wire, in the order of libzmq's type numbers (PAIR is 0).
     pub(crate) const ALL: [Self; 11] = [
         Self::Pair,
         Self::Pub,
@@ -132,7 +145,19 @@ mod tests {
             assert_eq!(SocketType::from_wire(name.to_lowercase().as_bytes()), None);
         }
         assert_eq!(SocketType::from_wire(b""), None);
+        assert_eq!(SocketType::from_wire(b"COLLECTOR"), None);
         assert_eq!(SocketType::from_wire(b"STREAM"), None);
+    }
+
+    #[test]
+    fn a_collector_is_what_its_peer_needs() {
+        for peer in SocketType::ALL {
+            let presented = SocketType::Collector.presented_to(Some(peer));
+            let fits = SocketType::Collector.compatible_with(peer);
+            assert_eq!(presented.compatible_with(peer), fits, "{peer}");
+            assert_eq!(peer.compatible_with(SocketType::Collector), fits, "{peer}");
+            assert_eq!(peer.presented_to(None), peer);
+        }
     }
 
     /// W04, as far as it is pure: the legal pairs, written out.

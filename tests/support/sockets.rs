@@ -10,10 +10,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use privateer::core::{
-    ConnectError, ConnectFailure, Connection, DealerSocket, DisconnectReason, DropReason, Endpoint,
-    Frame, HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer, PubSocket, PullSocket,
-    PushSocket, RepSocket, ReqSocket, RouterSocket, SocketEvent, SocketOptions, SocketStats,
-    SubSocket, XpubSocket, XsubSocket,
+    CollectorSocket, ConnectError, ConnectFailure, Connection, DealerSocket, DisconnectReason,
+    DropReason, Endpoint, Frame, HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer,
+    PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SocketEvent,
+    SocketOptions, SocketStats, SubSocket, XpubSocket, XsubSocket,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -213,7 +213,7 @@ macro_rules! sockets {
 
 sockets! {
     PairSocket PushSocket PullSocket DealerSocket RouterSocket ReqSocket RepSocket
-    PubSocket SubSocket XpubSocket XsubSocket
+    PubSocket SubSocket XpubSocket XsubSocket CollectorSocket
 }
 
 /// Binds one socket, connects the other, and waits until each has the other as a peer.

@@ -120,11 +120,10 @@ async fn shake_hands<S: Stream>(
     stream: &mut S,
     connection: &Connection,
 ) -> Result<(Remote, BytesMut, Option<Seat>), HandshakeFailure> {
-    let facts = core.facts();
     let local = Local {
-        socket_type: facts.socket_type,
-        routing_id: facts.routing_id,
-        properties: facts.properties,
+        socket_type: core.socket_type,
+        routing_id: core.options.routing_id.clone(),
+        properties: core.options.properties.clone(),
     };
     let admission = core.admission(connection.direction);
     let mut handshake = match admission {

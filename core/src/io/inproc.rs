@@ -311,8 +311,20 @@ fn join(meeting: Meeting) {
             is_named: direction == Direction::Connected && is_named,
         };
     let (accepted, connected) = (Direction::Accepted, Direction::Connected);
-    let theirs = newcomer(connector.facts(), accepted, &back, &forth, seats.at_binder);
-    let ours = newcomer(binder.facts(), connected, &forth, &back, seats.at_connector);
+    let theirs = newcomer(
+        connector.facts(binder.socket_type),
+        accepted,
+        &back,
+        &forth,
+        seats.at_binder,
+    );
+    let ours = newcomer(
+        binder.facts(connector.socket_type),
+        connected,
+        &forth,
+        &back,
+        seats.at_connector,
+    );
     // Both have a place: nothing is in the way of either.
     let (Ok(theirs), Ok(ours)) = (binder.attach(theirs), connector.attach(ours)) else {
         return;
@@ -361,7 +373,7 @@ pub(crate) fn agree(core: &Core, link: &Link) {
 
 /// Tells a new peer what this socket wants, if it is one that subscribes.
 fn subscribe(core: &Core, link: &Arc<Link>) {
-    if !core.traits.subscribes {
+    if link.publisher.is_none() {
         return;
     }
     core.subscriber.add(link);

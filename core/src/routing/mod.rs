@@ -13,6 +13,7 @@
 //! | XPUB | SUB, XSUB | fair-queued, also subscriptions | to all that asked for it | drop for that peer, counted |
 //! | SUB | PUB, XPUB | fair-queued, what was asked for | none | |
 //! | XSUB | PUB, XPUB | fair-queued | to all | drop for that peer, counted |
+//! | collector | PUB, XPUB, PUSH | fair-queued, of publishers what was asked for | none | |
 
 mod attendance;
 pub(crate) mod batch;
@@ -62,6 +63,8 @@ pub(crate) struct Traits {
     pub(crate) hiccups: bool,
     /// Whether a later message can take the place of an earlier one.
     pub(crate) conflates: bool,
+    /// Whether what it is depends on the peer, so that it waits for the peer's READY before it says its own.
+    pub(crate) adapts: bool,
 }
 
 /// What most types have.
@@ -81,6 +84,7 @@ const NONE: Traits = Traits {
     notifies: false,
     hiccups: false,
     conflates: false,
+    adapts: false,
 };
 
 const PUSH: Traits = Traits {
@@ -162,6 +166,12 @@ const XSUB: Traits = Traits {
     ..NONE
 };
 
+const COLLECTOR: Traits = Traits {
+    subscribes: true,
+    adapts: true,
+    ..NONE
+};
+
 /// The table.
 pub(crate) const fn traits(socket_type: SocketType) -> Traits {
     match socket_type {
@@ -176,6 +186,7 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         SocketType::Xpub => XPUB,
         SocketType::Sub => SUB,
         SocketType::Xsub => XSUB,
+        SocketType::Collector => COLLECTOR,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
+use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::fan_out::FanOut;
@@ -155,10 +155,10 @@ impl Core {
         Ok(core)
     }
 
-    /// What this socket tells its peers.
-    pub(crate) fn facts(&self) -> PeerFacts {
+    /// What this socket tells a peer of this type.
+    pub(crate) fn facts(&self, peer: SocketType) -> PeerFacts {
         PeerFacts {
-            socket_type: self.socket_type,
+            socket_type: self.socket_type.presented_to(Some(peer)),
             minor: 1,
             routing_id: self.options.routing_id.clone(),
             properties: self.options.properties.clone(),
@@ -195,7 +195,7 @@ impl Core {
         if self.traits.fans_out {
             self.fan_out.add(&link);
         }
-        if self.traits.subscribes && !link.is_inproc() {
+        if link.publisher.is_some() && !link.is_inproc() {
             self.subscriber.add(&link);
         }
         self.counters.connected.add(1);
@@ -244,18 +244,12 @@ impl Core {
             Some(outbound) if newcomer.is_named => self.room_of(&routing_id, outbound),
             _ => Arc::default(),
         };
+        let publishes = self.traits.subscribes && traits(newcomer.facts.socket_type).publishes;
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.live.send());
             let outbound = newcomer.outbound.unwrap_or_else(own);
-            let bell = match self.traits {
-                Traits {
-                    round_robin: true, ..
-                } => &self.outbox.bell,
-                Traits { fans_out: true, .. } => &self.fan_out.bell,
-                _ => &room,
-            };
-            outbound.set_writer(bell.waker());
+            outbound.set_writer(self.bell(&room).waker());
             let received = || self.new_pipe(self.live.recv());
             let inbound = newcomer.inbound.unwrap_or_else(received);
             inbound.set_reader(self.inbox.waker(link));
@@ -279,7 +273,7 @@ impl Core {
                 } else {
                     Weak::new()
                 },
-                publisher: self.traits.subscribes.then(Box::default),
+                publisher: publishes.then(Box::default),
                 dropped: Counter::default(),
                 round_trip: AtomicU64::new(0),
                 ending: Ending::default(),
@@ -288,6 +282,17 @@ impl Core {
         });
         peers.by_id.insert(id, Arc::clone(&link));
         Ok((link, displaced))
+    }
+
+    /// What rings when a pipe to a peer has room; `room` is that peer's own.
+    const fn bell<'a>(&'a self, room: &'a Arc<Bell>) -> &'a Arc<Bell> {
+        match self.traits {
+            Traits {
+                round_robin: true, ..
+            } => &self.outbox.bell,
+            Traits { fans_out: true, .. } => &self.fan_out.bell,
+            _ => room,
+        }
     }
 
     /// The queue of a socket with one peer, for the peer at the end of this connection.

@@ -4,6 +4,7 @@ pub(crate) mod admission;
 mod asked;
 mod binding;
 mod close;
+mod collector;
 pub(crate) mod core;
 pub(crate) mod counters;
 mod dealer;
@@ -32,6 +33,7 @@ mod xsub;
 pub(crate) use messaging::{fair_queued_recv, publish, recv_events, round_robin_send, subscribe};
 pub(crate) use methods::every_socket;
 
+pub use collector::CollectorSocket;
 pub use counters::SocketStats;
 pub use dealer::DealerSocket;
 pub use pair::PairSocket;

@@ -45,6 +45,8 @@ pub(crate) struct Handshake {
     output: BytesMut,
     /// Our READY waits for [`put_ready`](Self::put_ready).
     withheld: bool,
+    /// The type of the peer's socket, once it is known and fits.
+    peer: Option<SocketType>,
 }
 
 #[derive(Debug)]
@@ -161,6 +163,7 @@ impl Handshake {
             state: State::First,
             output,
             withheld: false,
+            peer: None,
         }
     }
 
@@ -229,6 +232,7 @@ impl Handshake {
             let remote = Remote::parse(body, minor, self.local.socket_type)?;
             input.advance(frame_len);
             self.state = State::Done;
+            self.peer = Some(remote.socket_type);
             return Ok(Some(remote));
         }
         Ok(None)
@@ -239,7 +243,7 @@ impl Handshake {
     pub(crate) fn put_ready(&mut self) {
         self.withheld = false;
         let ready = command::ready(
-            self.local.socket_type,
+            self.local.socket_type.presented_to(self.peer),
             self.local.routing_id.as_ref(),
             &self.local.properties,
         );

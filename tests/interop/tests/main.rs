@@ -6,6 +6,7 @@
 )]
 
 mod addresses;
+mod collector;
 mod conflate;
 mod endings;
 mod envelopes;
