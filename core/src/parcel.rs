@@ -5,9 +5,11 @@
     clippy::cast_possible_truncation
 )]
 
+use crate::decode::Decoder;
 use crate::frame::Frame;
+use crate::message::Message;
 use crate::pipe::{Pipe, Refused};
-use crate::segment::RawMessage;
+use crate::segment::{RawMessage, Segment};
 use crate::zmtp::frame::Header;
 
 /// A message that is passed on: encoded in one piece, so that it is copied and not decoded, or else its frames.
@@ -38,6 +40,19 @@ impl Parcel<'_> {
                 let first = raw.piece.get(begin..end)?;
                 header.more().then_some((first, Parcel::Raw(rest)))
             }
+        }
+    }
+
+    /// The message itself.
+    pub(crate) fn to_message(&self) -> Option<Message> {
+        match self {
+            Self::Raw(raw) => {
+                let mut decoder = Decoder::default();
+                let octets = Segment::shared(raw.to_bytes(), 1, true);
+                decoder.segments.push_back(octets);
+                decoder.next()
+            }
+            Self::Frames(frames) => Message::from_frames(frames.to_vec()),
         }
     }
 

@@ -6,6 +6,7 @@
 mod support;
 
 mod flow;
+mod news;
 mod passing;
 mod steering;
 mod taps;

@@ -27,9 +27,10 @@ use std::sync::Arc;
 
 use self::handle::{Ended, Shared};
 use self::passage::Passage;
-use crate::{DealerSocket, PullSocket, PushSocket, RouterSocket};
+use crate::{DealerSocket, PullSocket, PushSocket, RouterSocket, XpubSocket, XsubSocket};
 
-/// Joins two sockets: a queue of requests (ROUTER and DEALER), or a streamer of work (PULL and PUSH).
+/// Joins two sockets: a queue of requests (ROUTER and DEALER), a streamer of work (PULL and PUSH), or a forwarder of
+/// news (XSUB and XPUB).
 ///
 /// Messages pass in both directions, frames as they are and in the order of each peer, a bounded burst from one side and
 /// then from the other. A side is not read while its output is mute, so whoever sends there is held up in turn. Peers
@@ -126,6 +127,26 @@ impl<F: Borrow<PullSocket>, B: Borrow<PushSocket>> Proxy<F, B> {
     pub fn pull_push(frontend: F, backend: B) -> Self {
         let forth = Passage::new(&frontend.borrow().core, &backend.borrow().core);
         Self::new(frontend, backend, forth, None)
+    }
+}
+
+impl<F: Borrow<XsubSocket>, B: Borrow<XpubSocket>> Proxy<F, B> {
+    /// A forwarder between publishers (PUB, XPUB) and subscribers (SUB, XSUB): messages go to all that asked for them,
+    /// subscriptions the other way, and what an XSUB sends beside them.
+    ///
+    /// The frontend is subscribed to just what the peers of the backend are subscribed to, each topic once, and tells
+    /// publishers that come later. So proxies can be chained, and each has what is wanted behind it and no more. Leave
+    /// the backend's [`xpub_verbosity`](crate::SocketOptions::xpub_verbosity) as it is, or set it to `All`: with
+    /// `Subscriptions` more of them would begin than end.
+    ///
+    /// A subscriber that has no room loses messages, as of any XPUB, but with
+    /// [`no_drop`](crate::SocketOptions::no_drop) on the backend the publishers are held up instead.
+    #[must_use]
+    pub fn xsub_xpub(frontend: F, backend: B) -> Self {
+        let (front, rear) = (&frontend.borrow().core, backend.borrow());
+        let forth = Passage::new(front, &rear.core);
+        let back = Passage::new(&rear.core, front).telling(&rear.told);
+        Self::new(frontend, backend, forth, Some(back))
     }
 }
 

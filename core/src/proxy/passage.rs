@@ -9,15 +9,19 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Volume;
+use crate::error::SendErrorKind;
 use crate::frame::Frame;
 use crate::monitor::DropReason;
 use crate::parcel::Parcel;
-use crate::peer::Link;
+use crate::peer::{Bell, Link};
 use crate::pipe::Refused;
 use crate::routing::fair_queue::Passed;
+use crate::routing::fan_out::To;
 use crate::routing::source::Offered;
+use crate::socket::asked::{Received, Told};
 use crate::socket::core::Core;
 use crate::socket::router::wait_for_room;
+use crate::socket::xsub::forward;
 use crate::sync::Mutex;
 
 /// Messages that are passed on in one direction before the other has its turn.
@@ -28,6 +32,8 @@ const BURST: usize = 256;
 pub(super) struct Passage {
     from: Arc<Core>,
     to: Arc<Core>,
+    /// What an XPUB's peers are known to be subscribed to, if `from` is one.
+    told: Option<Arc<Told>>,
     /// Locked for as long as a burst takes.
     state: Mutex<State>,
 }
@@ -39,6 +45,8 @@ struct State {
     last: Option<Arc<Link>>,
     /// Whether there was no room at the end of the last burst.
     mute: bool,
+    /// Whether a subscriber's pipe has become full in this burst: its session should get to run.
+    tight: bool,
 }
 
 /// What one direction has counted.
@@ -73,6 +81,8 @@ enum Verdict {
     Full(Arc<Link>),
     /// Nobody has room.
     Mute,
+    /// It says nothing that the other side has not heard.
+    Unsaid,
 }
 
 impl Passage {
@@ -80,8 +90,15 @@ impl Passage {
         Self {
             from: Arc::clone(from),
             to: Arc::clone(to),
+            told: None,
             state: Mutex::default(),
         }
+    }
+
+    /// Passes on what of an XPUB's subscriptions changes anything.
+    pub(super) fn telling(mut self, told: &Arc<Told>) -> Self {
+        self.told = Some(Arc::clone(told));
+        self
     }
 
     /// Waits until no burst is under way.
@@ -97,7 +114,7 @@ impl Passage {
     pub(super) fn change_of<'a>(&'a self, obstacle: Obstacle, gate: &'a Gate) -> &'a Notify {
         match obstacle {
             Obstacle::NothingToSend => self.from.inbox.readable(),
-            Obstacle::NoRoom => &self.to.outbox.bell.0,
+            Obstacle::NoRoom => &self.room().0,
             Obstacle::Paused => &gate.opened,
         }
     }
@@ -128,6 +145,7 @@ impl Passage {
         if gate.is_closed() {
             return Some(Obstacle::Paused);
         }
+        state.tight = false;
         let mut held = Vec::new();
         let passed = self
             .from
@@ -135,7 +153,7 @@ impl Passage {
             .pass_on(
                 BURST,
                 &mut |link, parcel| match self.offer(&mut state, taps, link, parcel) {
-                    Verdict::Sent | Verdict::Dropped => Offered::Taken,
+                    Verdict::Sent | Verdict::Dropped | Verdict::Unsaid => Offered::Taken,
                     Verdict::Mute => Offered::Refused,
                     Verdict::Full(addressee) => {
                         let by = Arc::clone(&self.from);
@@ -149,10 +167,13 @@ impl Passage {
         for held in held {
             waits.spawn_on(held, &self.from.runtime);
         }
+        if state.tight {
+            return None;
+        }
         let was_mute = std::mem::replace(&mut state.mute, passed == Passed::Refused);
         if was_mute && !state.mute {
             // There may be room for those who send on the same socket.
-            self.to.outbox.bell.0.notify_one();
+            self.room().0.notify_one();
         }
         match passed {
             Passed::All => Some(Obstacle::NothingToSend),
@@ -164,11 +185,40 @@ impl Passage {
     /// Hands wake-ups that nothing came of on to others who wait on the two sockets.
     pub(super) fn leave(&self) {
         self.from.inbox.readable().notify_one();
-        self.to.outbox.bell.0.notify_one();
+        self.room().0.notify_one();
+    }
+
+    /// Rings when there is room.
+    fn room(&self) -> &Bell {
+        if self.to.traits.fans_out {
+            &self.to.fan_out.bell
+        } else {
+            &self.to.outbox.bell
+        }
+    }
+
+    /// Sends one message on, unless it has to wait, or is a subscription that changes nothing.
+    fn offer(
+        &self,
+        state: &mut State,
+        taps: &[Arc<Core>],
+        from: &Arc<Link>,
+        parcel: &Parcel<'_>,
+    ) -> Verdict {
+        let Some(told) = &self.told else {
+            return self.pass(state, taps, from, parcel);
+        };
+        let message = parcel.to_message();
+        match message.and_then(|message| told.read(&self.from, message)) {
+            Some(Received::Asked(_, message) | Received::Message(message)) => {
+                self.pass(state, taps, from, &Parcel::Frames(message.frames()))
+            }
+            None => Verdict::Unsaid,
+        }
     }
 
     /// Sends one message on, unless it has to wait, and a copy to each tap.
-    fn offer(
+    fn pass(
         &self,
         state: &mut State,
         taps: &[Arc<Core>],
@@ -181,6 +231,8 @@ impl Passage {
         };
         let verdict = if self.to.traits.addressed {
             self.send_to_addressee(&mut state.last, parcel)
+        } else if self.to.traits.fans_out {
+            self.send_to_all(&mut state.tight, parcel)
         } else {
             match self
                 .to
@@ -200,6 +252,29 @@ impl Passage {
             }
         }
         verdict
+    }
+
+    /// Publishes a message, or lets an XSUB do what it says.
+    fn send_to_all(&self, tight: &mut bool, parcel: &Parcel<'_>) -> Verdict {
+        if *tight {
+            return Verdict::Mute;
+        }
+        let Some(message) = parcel.to_message() else {
+            return Verdict::Dropped;
+        };
+        let sent = if self.to.traits.publishes {
+            let to = To::Subscribers;
+            let sent = self.to.fan_out.try_send(&self.to, to, &message);
+            sent.map_err(|_full_or_closed| Verdict::Mute)
+        } else {
+            forward(&self.to, message).map_err(|error| match error.kind() {
+                // Nothing comes of it, and of its end neither.
+                SendErrorKind::TopicTooLong => Verdict::Dropped,
+                _ => Verdict::Mute,
+            })
+        };
+        *tight = self.to.fan_out.take_tight();
+        sent.map_or_else(|verdict| verdict, |()| Verdict::Sent)
     }
 
     /// Sends the rest of a message to whom its first frame names.

@@ -107,11 +107,15 @@ impl FanOut {
     /// Lets other tasks run from time to time, and when a pipe has become full.
     pub(crate) async fn give_way(&self) {
         self.coop.proceed().await;
-        if self.is_tight.load(Ordering::Relaxed) {
-            self.is_tight.store(false, Ordering::Relaxed);
+        if self.take_tight() {
             // The session of the pipe that is full now may only have had no time yet.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Whether a message has made a pipe full since this was asked last: then sessions should get to run.
+    pub(crate) fn take_tight(&self) -> bool {
+        self.is_tight.load(Ordering::Relaxed) && self.is_tight.swap(false, Ordering::Relaxed)
     }
 
     /// Publishes a message to all that it is for, or refuses it; what one of them has no room for is dropped for it

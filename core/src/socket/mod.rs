@@ -1,7 +1,7 @@
 //! The socket types. What a type cannot do, it has no method for.
 
 pub(crate) mod admission;
-mod asked;
+pub(crate) mod asked;
 mod binding;
 mod close;
 mod collector;
@@ -28,7 +28,7 @@ mod stats;
 pub(crate) mod subscriber;
 mod subscription_request;
 mod xpub;
-mod xsub;
+pub(crate) mod xsub;
 
 pub(crate) use messaging::{fair_queued_recv, publish, recv_events, round_robin_send, subscribe};
 pub(crate) use methods::every_socket;

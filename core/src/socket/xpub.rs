@@ -47,8 +47,8 @@ use crate::routing::fan_out::Ask;
 /// ```
 #[derive(Debug)]
 pub struct XpubSocket {
-    core: Owned,
-    told: Told,
+    pub(crate) core: Owned,
+    pub(crate) told: Arc<Told>,
 }
 
 /// What an XPUB receives.
@@ -70,7 +70,7 @@ impl XpubSocket {
     fn from_core(core: Owned) -> Self {
         Self {
             core,
-            told: Told::default(),
+            told: Arc::default(),
         }
     }
 

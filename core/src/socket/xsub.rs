@@ -1,6 +1,7 @@
 //! XSUB (RFC 29): as SUB, with subscriptions as messages.
 
 use super::close::Owned;
+use super::core::Core;
 use super::readiness::recv_ready;
 use super::subscriber::TOPIC_MAX;
 use super::{every_socket, fair_queued_recv, subscribe};
@@ -37,7 +38,7 @@ use crate::routing::fan_out::{Ask, To};
 /// ```
 #[derive(Debug)]
 pub struct XsubSocket {
-    core: Owned,
+    pub(crate) core: Owned,
 }
 
 every_socket!(XsubSocket, Xsub);
@@ -77,38 +78,43 @@ impl XsubSocket {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        let asks = |frame: &Frame| Ask::read(frame).is_some();
-        let leading = message.frames().iter().take_while(|frame| asks(frame));
-        let leading = leading.count();
-        let looked_at = if self.core.options.pubsub.only_first_subscribe {
-            leading
-        } else {
-            message.len()
-        };
-        if leading == 0 && looked_at == 0 {
-            return self.send_to_all(message);
-        }
-        let asked = message.frames().iter().take(looked_at);
-        let asked: Vec<_> = asked.filter_map(|frame| Ask::read(frame)).collect();
-        if asked.iter().any(|(_, topic)| topic.len() > TOPIC_MAX) {
-            return Err(SendError::new(SendErrorKind::TopicTooLong, message));
-        }
-        for (ask, topic) in asked {
-            match ask {
-                // Its length is right.
-                Ask::Subscribe => drop(self.subscribe(topic)),
-                Ask::Cancel => drop(self.unsubscribe(topic)),
-            }
-        }
-        match message.without_first(leading) {
-            Some(rest) => self.send_to_all(rest),
-            None => Ok(()),
-        }
+        forward(&self.core, message.into())
     }
+}
 
-    fn send_to_all(&self, message: Message) -> Result<(), SendError> {
-        let sent = self.core.fan_out.try_send(&self.core, To::All, &message);
-        sent.map_err(|refused| super::send_error(refused, message))
+/// Does what an XSUB does with a message that is sent by it.
+pub(crate) fn forward(core: &Core, message: Message) -> Result<(), SendError> {
+    let asks = |frame: &Frame| Ask::read(frame).is_some();
+    let leading = message.frames().iter().take_while(|frame| asks(frame));
+    let leading = leading.count();
+    let looked_at = if core.options.pubsub.only_first_subscribe {
+        leading
+    } else {
+        message.len()
+    };
+    if leading == 0 && looked_at == 0 {
+        return send_to_all(core, message);
     }
+    let asked = message.frames().iter().take(looked_at);
+    let asked: Vec<_> = asked.filter_map(|frame| Ask::read(frame)).collect();
+    if asked.iter().any(|(_, topic)| topic.len() > TOPIC_MAX) {
+        return Err(SendError::new(SendErrorKind::TopicTooLong, message));
+    }
+    let is_verbose = core.options.pubsub.xsub_verbose_unsubscribe;
+    for (ask, topic) in asked {
+        match ask {
+            // Its length is right.
+            Ask::Subscribe => drop(core.subscriber.subscribe(topic)),
+            Ask::Cancel => drop(core.subscriber.unsubscribe(topic, is_verbose)),
+        }
+    }
+    match message.without_first(leading) {
+        Some(rest) => send_to_all(core, rest),
+        None => Ok(()),
+    }
+}
+
+fn send_to_all(core: &Core, message: Message) -> Result<(), SendError> {
+    let sent = core.fan_out.try_send(core, To::All, &message);
+    sent.map_err(|refused| super::send_error(refused, message))
 }

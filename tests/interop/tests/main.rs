@@ -16,6 +16,7 @@ mod handshake;
 mod heartbeats;
 mod marks;
 mod monitors;
+mod news;
 mod pair;
 mod pipeline;
 mod proxies;

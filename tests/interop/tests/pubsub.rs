@@ -322,7 +322,7 @@ async fn ten_thousand_topics_survive_a_restart() {
 async fn the_first_message_is_not_lost() {
     let scale = std::env::var("PRIVATEER_SCALE");
     let scale: usize = scale.ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    for run in 0..50 * scale {
+    for run in 0..100 * scale {
         let (publisher, theirs) = (PubSocket::new().unwrap(), Libzmq::new(Sub));
         let endpoint = publisher.bind("tcp://127.0.0.1:*").await.unwrap();
         theirs.connect(&endpoint.to_string()).await;
