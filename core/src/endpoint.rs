@@ -145,6 +145,9 @@ pub enum EndpointError {
         /// The text in brackets, or from the first bracket on if they do not match.
         address: Box<str>,
     },
+    /// Raw octets need a connection of the operating system.
+    #[error("a STREAM socket speaks with the world outside: write tcp:// or ipc://")]
+    NotForStream,
     /// An ipc address has no path, or no name after `@`.
     #[error(
         "ipc:// needs a path, as in ipc:///tmp/service.sock, or @ and a name, or * to bind to a temporary path"

@@ -65,8 +65,8 @@ pub use proxy::{
 pub use routing_id::{InvalidRoutingId, RoutingId};
 pub use socket::{
     Addressee, CollectorSocket, DealerSocket, PairSocket, PeerEvent, PubSocket, PullSocket,
-    PushSocket, RepSocket, ReqSocket, RequestError, RouterSocket, SocketStats, SubSocket,
-    Subscribed, SubscriptionRequest, TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
+    PushSocket, RepSocket, ReqSocket, RequestError, RouterSocket, SocketStats, StreamSocket,
+    SubSocket, Subscribed, SubscriptionRequest, TopicTooLong, XpubEvent, XpubSocket, XsubSocket,
 };
 pub use socket_type::SocketType;
 pub use zmtp::handshake::{HandshakeError, MalformedHandshake};

@@ -169,6 +169,18 @@ pub(crate) struct PeerFacts {
     pub(crate) properties: Vec<(String, Bytes)>,
 }
 
+impl PeerFacts {
+    /// Of a peer that says nothing of itself.
+    pub(crate) const fn of_raw() -> Self {
+        Self {
+            socket_type: SocketType::Stream,
+            minor: 0,
+            routing_id: None,
+            properties: Vec::new(),
+        }
+    }
+}
+
 /// One connection of a socket: who the peer is, and a pipe in each direction.
 pub(crate) struct Link {
     pub(crate) id: PeerId,

@@ -43,12 +43,14 @@ pub enum SocketType {
     Xpub,
     /// As SUB, and sends subscriptions as messages (RFC 29).
     Xsub,
+    /// Raw octets, of peers that do not speak ZMTP. It has no name on the wire.
+    Stream,
     /// SUB to those who publish, PULL to those who push. It has no name on the wire.
     Collector,
 }
 
 impl SocketType {
-    /// The name in READY (RFC 37, The Socket-Type Property); `Collector` has it for people only.
+    /// The name in READY (RFC 37, The Socket-Type Property); `Stream` and `Collector` have it for people only.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,6 +65,7 @@ impl SocketType {
             Self::Push => "PUSH",
             Self::Xpub => "XPUB",
             Self::Xsub => "XSUB",
+            Self::Stream => "STREAM",
             Self::Collector => "COLLECTOR",
         }
     }
@@ -107,6 +110,7 @@ impl SocketType {
             Self::Pull => &[Self::Push],
             Self::Push => &[Self::Pull, Self::Collector],
             Self::Collector => &[Self::Pub, Self::Xpub, Self::Push],
+            Self::Stream => &[],
         }
     }
 

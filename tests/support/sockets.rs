@@ -13,7 +13,7 @@ use privateer::core::{
     CollectorSocket, ConnectError, ConnectFailure, Connection, DealerSocket, DisconnectReason,
     DropReason, Endpoint, Frame, HandshakeFailure, Linger, Message, Monitor, PairSocket, Peer,
     PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket, SocketEvent,
-    SocketOptions, SocketStats, SubSocket, XpubSocket, XsubSocket,
+    SocketOptions, SocketStats, StreamSocket, SubSocket, XpubSocket, XsubSocket,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -213,7 +213,7 @@ macro_rules! sockets {
 
 sockets! {
     PairSocket PushSocket PullSocket DealerSocket RouterSocket ReqSocket RepSocket
-    PubSocket SubSocket XpubSocket XsubSocket CollectorSocket
+    PubSocket SubSocket XpubSocket XsubSocket CollectorSocket StreamSocket
 }
 
 /// Binds one socket, connects the other, and waits until each has the other as a peer.

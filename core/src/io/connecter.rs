@@ -12,7 +12,7 @@ use super::connection::{Origin, aborted, converse, establish};
 use super::transport::{DialError, Dialer, Stream as _};
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::monitor::{ConnectFailure, DropReason, HandshakeFailure, SocketEvent};
+use crate::monitor::{ConnectFailure, DisconnectReason, DropReason, HandshakeFailure, SocketEvent};
 use crate::options::ReconnectPolicy;
 use crate::peer::{Direction, PeerId};
 use crate::socket::core::{Core, Phase};
@@ -142,6 +142,11 @@ impl<D: Dialer> Connecter<D> {
         };
         let begun = Instant::now();
         let reason = converse(&self.core, established, &mut self.phase).await;
+        if self.core.traits.raw && reason == DisconnectReason::ClosedHere {
+            // Whoever closes a connection of raw octets is done with it.
+            self.forget();
+            return None;
+        }
         Some(Ended {
             connection: connection.id,
             failure: reason.into(),
@@ -154,15 +159,18 @@ impl<D: Dialer> Connecter<D> {
         is_done(&self.core, &self.outbound, &self.phase)
     }
 
+    /// Takes the endpoint off the socket's list, if it is there.
+    fn forget(&self) -> Option<Connected> {
+        let is_own = |one: &Connected| one.outbound.is(&self.outbound);
+        let connected = &mut self.core.endpoints.lock().connected;
+        let index = connected.iter().position(is_own);
+        index.map(|index| connected.remove(index))
+    }
+
     /// Lets the socket forget the endpoint, and tells.
     fn give_up(&self, ended: &Ended) {
         let core = &self.core;
-        let is_own = |one: &Connected| one.outbound.is(&self.outbound);
-        let forgotten = {
-            let connected = &mut core.endpoints.lock().connected;
-            let index = connected.iter().position(is_own);
-            index.map(|index| connected.remove(index))
-        };
+        let forgotten = self.forget();
         let mut unsent = 0;
         // Whoever disconnects or closes has taken it off the list, and reports what is unsent.
         if let Some(forgotten) = forgotten {

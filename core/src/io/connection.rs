@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span, field};
 
 use super::flight::Flight;
 use super::heartbeat::Heartbeat;
+use super::raw::Raw;
 use super::seldom::Seldom;
 use super::session::{Reader, Session};
 use super::topics::Topics;
@@ -27,7 +28,7 @@ use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
-use crate::zmtp::handshake::{Handshake, Local, Remote};
+use crate::zmtp::handshake::{Handshake, Local};
 use crate::zmtp::traffic::Traffic;
 
 /// The first read of a handshake, in bytes: a greeting and a READY fit.
@@ -77,19 +78,17 @@ async fn attach<S: Stream>(
     span: &Span,
 ) -> Result<Established<S>, HandshakeFailure> {
     let limit = core.options.handshake_timeout;
-    let shaking = shake_hands(core, &mut stream, origin.connection);
-    let shaken = match timeout(limit, shaking).await {
-        Ok(done) => done,
-        Err(_elapsed) => Err(HandshakeFailure::TimedOut),
+    let shaken = if core.traits.raw {
+        Ok((PeerFacts::of_raw(), BytesMut::new(), None))
+    } else {
+        let shaking = shake_hands(core, &mut stream, origin.connection);
+        let done = timeout(limit, shaking).await;
+        done.unwrap_or(Err(HandshakeFailure::TimedOut))
     };
-    let attached = shaken.and_then(|(remote, early, seat)| {
+    let attached = shaken.and_then(|(mut facts, early, seat)| {
+        facts.routing_id = origin.name.cloned().or(facts.routing_id);
         let newcomer = Newcomer {
-            facts: PeerFacts {
-                socket_type: remote.socket_type,
-                minor: remote.minor,
-                routing_id: origin.name.cloned().or(remote.routing_id),
-                properties: remote.properties,
-            },
+            facts,
             connection: origin.connection.clone(),
             outbound: origin.outbound,
             inbound: None,
@@ -119,7 +118,7 @@ async fn shake_hands<S: Stream>(
     core: &Arc<Core>,
     stream: &mut S,
     connection: &Connection,
-) -> Result<(Remote, BytesMut, Option<Seat>), HandshakeFailure> {
+) -> Result<(PeerFacts, BytesMut, Option<Seat>), HandshakeFailure> {
     let local = Local {
         socket_type: core.socket_type,
         routing_id: core.options.routing_id.clone(),
@@ -157,7 +156,13 @@ async fn shake_hands<S: Stream>(
             }
         }
         if let Some(remote) = progress? {
-            return Ok((remote, input, seat));
+            let facts = PeerFacts {
+                socket_type: remote.socket_type,
+                minor: remote.minor,
+                routing_id: remote.routing_id,
+                properties: remote.properties,
+            };
+            return Ok((facts, input, seat));
         }
         match stream.read_buf(&mut input).await {
             Ok(0) => return Err(HandshakeFailure::ClosedByPeer),
@@ -191,6 +196,13 @@ async fn serve<S: Stream>(
         link,
         span: _,
     } = established;
+    if core.traits.raw {
+        let mut raw = Raw::new(stream, &link);
+        let reason = unless_told(&link, phase, poll_fn(|cx| raw.poll(cx))).await;
+        drop(raw);
+        core.detach(&link, reason);
+        return reason;
+    }
     let mut flight = Flight::default();
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
@@ -222,25 +234,32 @@ async fn serve<S: Stream>(
         timer: None,
         topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
     };
-    let reason = {
-        let mut running = pin!(session.run());
-        let mut told_to_end = Seldom::new(async {
-            tokio::select! {
-                reason = link.ending.requested() => reason,
-                () = aborted(phase) => DisconnectReason::ClosedHere,
-            }
-        });
-        poll_fn(|cx| match told_to_end.poll(cx) {
-            Poll::Pending => running.as_mut().poll(cx),
-            ready => ready,
-        })
-        .await
-    };
+    let reason = unless_told(&link, phase, session.run()).await;
     drop(session);
     link.outbound.credit(flight.rewind());
     link.outbound.put_back(&mut flight.segments);
     core.detach(&link, reason);
     reason
+}
+
+/// Runs to the end, or until the connection is to end before; tells why it ended.
+async fn unless_told(
+    link: &Link,
+    phase: &mut watch::Receiver<Phase>,
+    running: impl Future<Output = DisconnectReason>,
+) -> DisconnectReason {
+    let mut running = pin!(running);
+    let mut told_to_end = Seldom::new(async {
+        tokio::select! {
+            reason = link.ending.requested() => reason,
+            () = aborted(phase) => DisconnectReason::ClosedHere,
+        }
+    });
+    poll_fn(|cx| match told_to_end.poll(cx) {
+        Poll::Pending => running.as_mut().poll(cx),
+        ready => ready,
+    })
+    .await
 }
 
 /// Waits until a task is to end at once.

@@ -23,6 +23,7 @@ mod kernel;
 pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod outgoing;
+mod raw;
 mod resolve;
 pub(crate) mod seldom;
 pub(crate) mod session;

@@ -29,13 +29,27 @@ impl RouterNotify {
 }
 
 /// What is said at the beginning and at the end of a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Greeting {
     pub(crate) hello_message: Option<Message>,
     pub(crate) probe_router: bool,
     pub(crate) router_notify: RouterNotify,
     pub(crate) disconnect_message: Option<Message>,
     pub(crate) hiccup_message: Option<Message>,
+    pub(crate) stream_notify: bool,
+}
+
+impl Default for Greeting {
+    fn default() -> Self {
+        Self {
+            hello_message: None,
+            probe_router: false,
+            router_notify: RouterNotify::Off,
+            disconnect_message: None,
+            hiccup_message: None,
+            stream_notify: true,
+        }
+    }
 }
 
 impl SocketOptions {
@@ -106,6 +120,19 @@ impl SocketOptions {
     #[must_use]
     pub fn hiccup_message(mut self, message: impl Into<Message>) -> Self {
         self.greeting.hiccup_message = Some(message.into());
+        self
+    }
+
+    /// Whether the owner is told by an empty message that a connection is there, and by another that it is lost.
+    ///
+    /// What is received is never empty otherwise. A connection that is closed by this side has no last message.
+    /// - Default: on
+    /// - Applies to: STREAM
+    /// - Takes effect: when the socket is made
+    /// - libzmq: `ZMQ_STREAM_NOTIFY`
+    #[must_use]
+    pub const fn stream_notify(mut self, notify: bool) -> Self {
+        self.greeting.stream_notify = notify;
         self
     }
 }

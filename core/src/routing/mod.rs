@@ -13,6 +13,7 @@
 //! | XPUB | SUB, XSUB | fair-queued, also subscriptions | to all that asked for it | drop for that peer, counted |
 //! | SUB | PUB, XPUB | fair-queued, what was asked for | none | |
 //! | XSUB | PUB, XPUB | fair-queued | to all | drop for that peer, counted |
+//! | STREAM | anyone, without ZMTP | fair-queued | by routing id | error with the message |
 //! | collector | PUB, XPUB, PUSH | fair-queued, of publishers what was asked for | none | |
 
 mod attendance;
@@ -65,6 +66,8 @@ pub(crate) struct Traits {
     pub(crate) conflates: bool,
     /// Whether what it is depends on the peer, so that it waits for the peer's READY before it says its own.
     pub(crate) adapts: bool,
+    /// Whether peers speak no ZMTP.
+    pub(crate) raw: bool,
 }
 
 /// What most types have.
@@ -85,6 +88,7 @@ const NONE: Traits = Traits {
     hiccups: false,
     conflates: false,
     adapts: false,
+    raw: false,
 };
 
 const PUSH: Traits = Traits {
@@ -166,6 +170,13 @@ const XSUB: Traits = Traits {
     ..NONE
 };
 
+const STREAM: Traits = Traits {
+    tells_peers: true,
+    addressed: true,
+    raw: true,
+    ..NONE
+};
+
 const COLLECTOR: Traits = Traits {
     subscribes: true,
     adapts: true,
@@ -186,6 +197,7 @@ pub(crate) const fn traits(socket_type: SocketType) -> Traits {
         SocketType::Xpub => XPUB,
         SocketType::Sub => SUB,
         SocketType::Xsub => XSUB,
+        SocketType::Stream => STREAM,
         SocketType::Collector => COLLECTOR,
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | accepting | ROUTER and REP without handover, PAIR | when the peer's READY is here; ours follows |
 //! | connecting | PAIR | when the peer has greeted, before our READY |
+//! | either | STREAM | when the connection is there |
 //! | either | collector | when the peer's READY is here, which tells what ours is to say |
 //! | either | the others | when the handshake is over; of them only a ROUTER or REP that connects may refuse a peer |
 //!
@@ -49,6 +50,7 @@ impl Core {
     pub(crate) const fn admission(&self, direction: Direction) -> Admission {
         let refuses = self.traits.addressed && !self.options.router_handover;
         match direction {
+            _ if self.traits.raw => Admission::AtTheEnd,
             _ if self.traits.adapts => Admission::OnReady,
             Direction::Connected if self.traits.single_peer => Admission::OnGreeting,
             Direction::Accepted if self.traits.single_peer || refuses => Admission::OnReady,

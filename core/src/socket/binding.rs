@@ -35,6 +35,7 @@ type Listening = (oneshot::Sender<()>, JoinHandle<()>);
 impl Core {
     pub(crate) async fn bind(self: &Arc<Self>, endpoint: Endpoint) -> Result<Endpoint, BindError> {
         endpoint.check_bindable()?;
+        self.check_transport(&endpoint)?;
         let bound = self.bind_at(endpoint.clone()).await;
         if let Some(error) = bound.as_ref().err().and_then(BindError::io_kind) {
             self.events

@@ -9,7 +9,7 @@ use super::close::{drain, lingered, unsent};
 use super::core::{Core, Phase};
 use super::names::Name;
 use super::outbound::{Outbound, Slot};
-use crate::endpoint::{Address, Endpoint};
+use crate::endpoint::{Address, Endpoint, EndpointError};
 use crate::error::{CloseReport, ConnectError, EndpointNotFound};
 use crate::io::connecter::Connecter;
 use crate::io::drivers::check_io;
@@ -125,6 +125,14 @@ impl Endpoints {
 }
 
 impl Core {
+    /// Whether this type of socket can be there at all.
+    pub(super) fn check_transport(&self, endpoint: &Endpoint) -> Result<(), EndpointError> {
+        match endpoint.address() {
+            Address::Inproc(_) if self.traits.raw => Err(EndpointError::NotForStream),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps connected to an endpoint; whoever is there has this name if it is given one.
     pub(crate) fn connect(
         self: &Arc<Self>,
@@ -132,6 +140,7 @@ impl Core {
         name: Option<RoutingId>,
     ) -> Result<(), ConnectError> {
         endpoint.check_connectable()?;
+        self.check_transport(&endpoint)?;
         {
             let endpoints = self.endpoints.lock();
             if endpoints.closed {

@@ -23,7 +23,9 @@ impl Core {
 
     /// Tells the owner that a peer is there, if it wants a message that says so.
     pub(crate) fn tell_arrival(&self, link: &Link) {
-        if self.traits.notifies && self.options.greeting.router_notify.of_connects() {
+        let greeting = &self.options.greeting;
+        let is_router = self.traits.notifies && greeting.router_notify.of_connects();
+        if is_router || (self.traits.raw && greeting.stream_notify) {
             link.inbound.publish_first(&Message::from(Frame::empty()));
         }
     }
@@ -44,7 +46,8 @@ impl Core {
         if let Some(last) = last.as_ref().filter(|_| wanted) {
             link.inbound.publish_anyway(last);
         }
-        if self.traits.notifies && greeting.router_notify.of_disconnects() {
+        let is_router = self.traits.notifies && greeting.router_notify.of_disconnects();
+        if is_router || (self.traits.raw && greeting.stream_notify) {
             link.inbound.publish_anyway(&Message::from(Frame::empty()));
         }
     }

@@ -61,11 +61,16 @@ impl Core {
     pub(crate) fn outbound_of(&self, name: &RoutingId) -> Outbound {
         let named = self.new_named();
         self.names.lock().insert(name.clone(), Arc::clone(&named));
-        if self.options.immediate {
+        if self.takes_nothing_early() {
             Outbound::Connection
         } else {
             Outbound::Endpoint(Arc::clone(&named.outbound))
         }
+    }
+
+    /// Whether a name is only for who is there: of a STREAM, nothing that is meant for one connection may go to the next.
+    const fn takes_nothing_early(&self) -> bool {
+        self.options.immediate || self.traits.raw
     }
 
     /// What rings when the pipe of a name has room, if it is this one.
@@ -80,7 +85,7 @@ impl Core {
     fn new_named(&self) -> Arc<Named> {
         let (outbound, room) = (self.new_pipe(self.live.send()), Arc::<Bell>::default());
         outbound.set_writer(room.waker());
-        if self.options.immediate {
+        if self.takes_nothing_early() {
             outbound.finish();
         }
         Arc::new(Named { outbound, room })

@@ -177,16 +177,7 @@ impl RouterSocket {
         to: impl Addressee,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
-        let mut message = message.into();
-        loop {
-            message = match self.try_send(to, message) {
-                Err(error) if error.would_block() => error.into_message(),
-                done => return done,
-            };
-            if self.ready(to).await.is_err() {
-                return self.refuse(None, SendErrorKind::Unroutable, message);
-            }
-        }
+        send(&self.core, to, message.into()).await
     }
 
     /// Sends a message to one peer if that has room.
@@ -202,15 +193,7 @@ impl RouterSocket {
         to: impl Addressee,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
-        let message = message.into();
-        let Some(route) = to.route(&self.core) else {
-            return self.refuse(None, SendErrorKind::Unroutable, message);
-        };
-        match route.outbound().publish(&[], &message) {
-            Ok(()) => Ok(()),
-            Err(Refused::Full) => self.refuse(route.link(), SendErrorKind::Full, message),
-            Err(Refused::Closed) => self.refuse(route.link(), SendErrorKind::Unroutable, message),
-        }
+        try_send(&self.core, to, message.into())
     }
 
     /// Sends a message to one peer if nothing waits to be sent to it; tells whether it did.
@@ -240,20 +223,7 @@ impl RouterSocket {
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn ready(&self, to: impl Addressee) -> Result<(), Unroutable> {
-        loop {
-            // Each time anew: a peer may have come or gone meanwhile.
-            let route = to.route(&self.core).ok_or(Unroutable)?;
-            let mut room = std::pin::pin!(route.room().0.notified());
-            room.as_mut().enable();
-            match route.outbound().has_room() {
-                Err(Refused::Full) => room.await,
-                done => {
-                    // There may be room for those who wait beside this one.
-                    route.room().0.notify_one();
-                    return done.map_err(|_closed| Unroutable);
-                }
-            }
-        }
+        ready(&self.core, to).await
     }
 
     /// Hands out nothing more from a peer, and stops reading its connection, until [`resume`](Self::resume).
@@ -283,29 +253,76 @@ impl RouterSocket {
         self.core.inbox.resume(&link);
         Ok(())
     }
+}
 
-    fn refuse(
-        &self,
-        link: Option<&Arc<Link>>,
-        kind: SendErrorKind,
-        message: Message,
-    ) -> Result<(), SendError> {
-        if self.core.inbox.is_closed() {
-            return Err(SendError::new(SendErrorKind::Closed, message));
-        }
-        if self.core.options.router_mandatory {
-            return Err(SendError::new(kind, message));
-        }
-        let reason = match kind {
-            SendErrorKind::Full => DropReason::Full,
-            _ => DropReason::Unroutable,
+/// Sends a message to one peer, and waits until that has room.
+pub(crate) async fn send(
+    core: &Core,
+    to: impl Addressee,
+    mut message: Message,
+) -> Result<(), SendError> {
+    loop {
+        message = match try_send(core, to, message) {
+            Err(error) if error.would_block() => error.into_message(),
+            done => return done,
         };
-        match link {
-            Some(link) => self.core.dropped(link, reason),
-            None => self.core.counters.dropped(reason, 1),
+        if ready(core, to).await.is_err() {
+            return refuse(core, None, SendErrorKind::Unroutable, message);
         }
-        Ok(())
     }
+}
+
+/// Sends a message to one peer if that has room.
+pub(crate) fn try_send(core: &Core, to: impl Addressee, message: Message) -> Result<(), SendError> {
+    let Some(route) = to.route(core) else {
+        return refuse(core, None, SendErrorKind::Unroutable, message);
+    };
+    match route.outbound().publish(&[], &message) {
+        Ok(()) => Ok(()),
+        Err(Refused::Full) => refuse(core, route.link(), SendErrorKind::Full, message),
+        Err(Refused::Closed) => refuse(core, route.link(), SendErrorKind::Unroutable, message),
+    }
+}
+
+/// Waits until a peer has room for a message.
+pub(crate) async fn ready(core: &Core, to: impl Addressee) -> Result<(), Unroutable> {
+    loop {
+        // Each time anew: a peer may have come or gone meanwhile.
+        let route = to.route(core).ok_or(Unroutable)?;
+        let mut room = std::pin::pin!(route.room().0.notified());
+        room.as_mut().enable();
+        match route.outbound().has_room() {
+            Err(Refused::Full) => room.await,
+            done => {
+                // There may be room for those who wait beside this one.
+                route.room().0.notify_one();
+                return done.map_err(|_closed| Unroutable);
+            }
+        }
+    }
+}
+
+fn refuse(
+    core: &Core,
+    link: Option<&Arc<Link>>,
+    kind: SendErrorKind,
+    message: Message,
+) -> Result<(), SendError> {
+    if core.inbox.is_closed() {
+        return Err(SendError::new(SendErrorKind::Closed, message));
+    }
+    if core.options.router_mandatory || core.traits.raw {
+        return Err(SendError::new(kind, message));
+    }
+    let reason = match kind {
+        SendErrorKind::Full => DropReason::Full,
+        _ => DropReason::Unroutable,
+    };
+    match link {
+        Some(link) => core.dropped(link, reason),
+        None => core.counters.dropped(reason, 1),
+    }
+    Ok(())
 }
 
 /// Waits until a connection's pipe has room, or is finished.

@@ -24,5 +24,6 @@ mod pubsub;
 mod reconnect;
 mod requests;
 mod routers;
+mod stream;
 mod table;
 mod xpub;
