@@ -57,6 +57,39 @@ async fn sub_gets_what_it_subscribes_to() {
     assert_eq!(subscribed, ["weather.a\t1", "wind.b", "weather.c"]);
 }
 
+/// A collector takes what is published and what is pushed.
+#[tokio::test]
+async fn a_collector_receives_of_both_kinds() {
+    let mut collector = zcat(&format!("collector --bind {ANY} --subscribe a --count 2"));
+    let endpoint = collector.listening().await;
+    let push = format!("push --connect {endpoint} --send pushed");
+    assert!(zcat(&push).end().await.well().is_empty());
+    assert_eq!(collector.line().await, "pushed");
+    let publish = format!("pub --connect {endpoint} --wait-peers 1 --send abc --send b");
+    assert!(zcat(&publish).end().await.well().is_empty());
+    assert_eq!(collector.end().await.well(), ["abc"]);
+}
+
+/// A stream shows who is there, and sends raw octets back.
+#[tokio::test]
+async fn a_stream_echoes_raw_octets() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = zcat(&format!("stream --bind {ANY} --echo --json"));
+    let endpoint = stream.listening().await;
+    let address = endpoint.strip_prefix("tcp://");
+    let connecting = tokio::net::TcpStream::connect(address.expect("it listens on tcp"));
+    let mut client = connecting.await.expect("it listens");
+    client.write_all(b"hello\r\n").await.expect("it reads");
+    let mut received = [0; 7];
+    let reading = client.read_exact(&mut received);
+    reading.await.expect("it answers");
+    assert_eq!(&received, b"hello\r\n");
+    let line = stream.line().await;
+    assert!(line.ends_with(",\"hello\\r\\n\"]"), "{line}");
+    stream.signal("TERM");
+    stream.end().await.well();
+}
+
 #[tokio::test]
 async fn xpub_shows_subscriptions_and_what_xsub_sends() {
     let [shown, _] = pair(

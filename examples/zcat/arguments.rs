@@ -14,7 +14,8 @@ use privateer::core::{Endpoint, Frame, Message, RoutingId, SocketType};
     group = ArgGroup::new("endpoint").args(["bind", "connect"]).required(true).multiple(true),
 )]
 pub(crate) struct Arguments {
-    /// The type of the socket: req, rep, dealer, router, pub, sub, xpub, xsub, push, pull or pair
+    /// The type of the socket: req, rep, dealer, router, pub, sub, xpub, xsub, push, pull, pair,
+    /// stream or collector
     #[arg(value_name = "TYPE", value_parser = socket_type)]
     pub(crate) socket: SocketType,
     /// Where to listen; may be repeated
@@ -34,10 +35,11 @@ pub(crate) struct Arguments {
     /// End after this many messages: received, or sent if the socket only sends
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
-    /// Send every message back as it came (rep, dealer, router, pair)
+    /// Send every message back as it came (rep, dealer, router, pair, stream)
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Receive messages that begin so (sub, xsub); may be repeated. A sub without it receives all
+    /// Receive messages that begin so (sub, xsub, collector); may be repeated. A sub or collector without
+    /// it receives all
     #[arg(long, value_name = "PREFIX")]
     pub(crate) subscribe: Vec<String>,
     /// By what name a peer's ROUTER addresses the socket (req, dealer, router)
@@ -116,7 +118,9 @@ impl FromArgMatches for Given {
 impl Arguments {
     /// What is asked of a socket that cannot do it, and the remedy.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, Xsub};
+        use SocketType::{
+            Collector, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Stream, Sub, Xsub,
+        };
         let name = self.socket;
         let sends = !self.given.0.is_empty() || self.stdin;
         let refuse = |is_wrong, remedy: &str| match is_wrong {
@@ -127,7 +131,7 @@ impl Arguments {
             false => Ok(()),
         };
         refuse(
-            !self.subscribe.is_empty() && !matches!(name, Sub | Xsub),
+            !self.subscribe.is_empty() && !matches!(name, Sub | Xsub | Collector),
             "does not subscribe; leave out --subscribe",
         )?;
         refuse(
@@ -139,10 +143,10 @@ impl Arguments {
             self.routing_id.is_some() && !named,
             "has no routing id; leave out --routing-id",
         )?;
-        let echoes = matches!(name, Rep | Dealer | Router | Pair);
+        let echoes = matches!(name, Rep | Dealer | Router | Pair | Stream);
         refuse(self.echo && !echoes, "cannot echo; leave out --echo")?;
         refuse(
-            sends && matches!(name, Pull | Sub),
+            sends && matches!(name, Pull | Sub | Collector),
             "only receives; leave out --send and --stdin",
         )?;
         refuse(
@@ -158,14 +162,18 @@ impl Arguments {
 }
 
 fn socket_type(name: &str) -> Result<SocketType, &'static str> {
-    use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, Xpub, Xsub};
+    use SocketType::{
+        Collector, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Stream, Sub, Xpub, Xsub,
+    };
     let all = [
-        Req, Rep, Dealer, Router, Pub, Sub, Xpub, Xsub, Push, Pull, Pair,
+        Req, Rep, Dealer, Router, Pub, Sub, Xpub, Xsub, Push, Pull, Pair, Stream, Collector,
     ];
     let named = all
         .into_iter()
         .find(|one| name.eq_ignore_ascii_case(one.as_str()));
-    named.ok_or("take req, rep, dealer, router, pub, sub, xpub, xsub, push, pull or pair")
+    named.ok_or(
+        "take req, rep, dealer, router, pub, sub, xpub, xsub, push, pull, pair, stream or collector",
+    )
 }
 
 fn millis(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -106,11 +106,16 @@ impl Exchange {
         if let Some(id) = arguments.routing_id.take() {
             options = options.routing_id(id);
         }
+        if arguments.echo {
+            // To send a notification back, which is empty, would close the connection.
+            options = options.stream_notify(false);
+        }
         if !arguments.correlate {
             options = options.req_lockstep();
         }
         let socket = Socket::new(arguments.socket, options)?;
-        if arguments.socket == SocketType::Sub && arguments.subscribe.is_empty() {
+        let subscribes = matches!(arguments.socket, SocketType::Sub | SocketType::Collector);
+        if subscribes && arguments.subscribe.is_empty() {
             arguments.subscribe.push(String::new());
         }
         for topic in &arguments.subscribe {

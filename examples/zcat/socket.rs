@@ -1,10 +1,10 @@
 //! A socket whose type is known only when the program runs.
 
 use privateer::core::{
-    BindError, CloseReport, ConnectError, DealerSocket, Endpoint, Frame, Linger, Message, Monitor,
-    NoRuntime, PairSocket, PubSocket, PullSocket, PushSocket, RecvError, RepSocket, ReqSocket,
-    RouterSocket, RoutingId, SendError, SocketOptions, SocketType, SubSocket, TopicTooLong,
-    XpubSocket, XsubSocket,
+    BindError, CloseReport, CollectorSocket, ConnectError, DealerSocket, Endpoint, Frame, Linger,
+    Message, Monitor, NoRuntime, PairSocket, Peer, PubSocket, PullSocket, PushSocket, RecvError,
+    RepSocket, ReqSocket, RouterSocket, RoutingId, SendError, SocketOptions, SocketType,
+    StreamSocket, SubSocket, TopicTooLong, XpubSocket, XsubSocket,
 };
 
 /// One of the types.
@@ -20,6 +20,8 @@ pub(crate) enum Socket {
     Sub(SubSocket),
     Xpub(XpubSocket),
     Xsub(XsubSocket),
+    Stream(StreamSocket),
+    Collector(CollectorSocket),
 }
 
 /// Does the same with a socket of any type.
@@ -37,6 +39,8 @@ macro_rules! each {
             Self::Sub($name) => $action,
             Self::Xpub($name) => $action,
             Self::Xsub($name) => $action,
+            Self::Stream($name) => $action,
+            Self::Collector($name) => $action,
         }
     };
 }
@@ -55,6 +59,8 @@ impl Socket {
             SocketType::Sub => Self::Sub(SubSocket::with_options(options)?),
             SocketType::Xpub => Self::Xpub(XpubSocket::with_options(options)?),
             SocketType::Xsub => Self::Xsub(XsubSocket::with_options(options)?),
+            SocketType::Stream => Self::Stream(StreamSocket::with_options(options)?),
+            SocketType::Collector => Self::Collector(CollectorSocket::with_options(options)?),
             _ => Self::Pair(PairSocket::with_options(options)?),
         })
     }
@@ -81,6 +87,7 @@ impl Socket {
         match self {
             Self::Sub(socket) => socket.subscribe(topic),
             Self::Xsub(socket) => socket.subscribe(topic),
+            Self::Collector(socket) => socket.subscribe(topic),
             _ => Ok(()),
         }
     }
@@ -99,7 +106,7 @@ impl Socket {
         each!(self, socket => socket.close_with(linger).await)
     }
 
-    /// Sends a message; with ROUTER its first frame is the routing id of whom it is for.
+    /// Sends a message; with ROUTER and STREAM its first frame is the routing id of whom it is for.
     ///
     /// None is never sent, and dropped before it is ready, neither is a message.
     pub(crate) async fn send(&self, message: &Option<Message>) -> Result<(), SendError> {
@@ -116,7 +123,12 @@ impl Socket {
                 socket.send(&RoutingId::from_frame(id), body).await
             }
             Self::Push(socket) => socket.send(message).await,
-            Self::Pull(_) | Self::Sub(_) => std::future::pending().await,
+            Self::Stream(socket) => {
+                let (id, octets) = message.split_first();
+                let octets = octets.unwrap_or_else(|| Frame::empty().into());
+                socket.send(&RoutingId::from_frame(id), octets).await
+            }
+            Self::Pull(_) | Self::Sub(_) | Self::Collector(_) => std::future::pending().await,
             Self::Pair(socket) => socket.send(message).await,
             Self::Pub(socket) => socket.send(message).await,
             Self::Xpub(socket) => socket.send(message).await,
@@ -124,18 +136,15 @@ impl Socket {
         }
     }
 
-    /// Receives a message; with ROUTER its first frame is the routing id of who sent it.
+    /// Receives a message; with ROUTER and STREAM its first frame is the routing id of who sent it.
     pub(crate) async fn recv(&self) -> Result<Message, RecvError> {
         match self {
             Self::Req(socket) => socket.recv().await,
             Self::Rep(socket) => socket.recv().await,
             Self::Dealer(socket) => socket.recv().await,
-            Self::Router(socket) => {
-                let (peer, message) = socket.recv().await?;
-                let id = std::iter::once(peer.routing_id().as_frame().clone());
-                Ok(Message::from_frames(id.chain(message).collect())
-                    .unwrap_or_else(|| Frame::empty().into()))
-            }
+            Self::Router(socket) => socket.recv().await.map(addressed),
+            Self::Stream(socket) => socket.recv().await.map(addressed),
+            Self::Collector(socket) => socket.recv().await,
             Self::Push(_) | Self::Pub(_) => std::future::pending().await,
             Self::Pull(socket) => socket.recv().await,
             Self::Sub(socket) => socket.recv().await,
@@ -144,4 +153,10 @@ impl Socket {
             Self::Pair(socket) => socket.recv().await,
         }
     }
+}
+
+/// A message with the routing id of who sent it before it.
+fn addressed((peer, message): (Peer, Message)) -> Message {
+    let id = std::iter::once(peer.routing_id().as_frame().clone());
+    Message::from_frames(id.chain(message).collect()).unwrap_or_else(|| Frame::empty().into())
 }
