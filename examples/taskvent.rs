@@ -6,12 +6,12 @@
 //! Total expected cost: 5021 msec
 //! ```
 //!
-//! Beside it run `taskwork`, as often as you like, and `tasksink`. It begins when the first worker is there.
+//! Beside it run `taskwork`, as often as you like, and `tasksink`. It begins when enough workers are there.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use privateer::core::{Endpoint, Linger, PushSocket, SocketEvent};
+use privateer::core::{Endpoint, Linger, PushSocket};
 
 mod common {
     pub(crate) mod listening;
@@ -34,6 +34,9 @@ struct Options {
     /// How many tasks
     #[arg(long, value_name = "N", default_value_t = 100)]
     tasks: u64,
+    /// Begin when so many workers are there
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: usize,
     /// Print the cost as JSON
     #[arg(long)]
     json: bool,
@@ -49,10 +52,10 @@ async fn ventilate(options: Options, stop: Stop) -> Result {
     listening(&vent.bind(options.vent).await?)?;
     sink.connect(options.sink)?;
     let work = async {
-        while !matches!(
-            monitor.next().await,
-            Ok(Some(SocketEvent::Connected { .. }))
-        ) {}
+        while vent.peers().len() < options.workers {
+            // Whatever it tells, it may be a worker that came.
+            let _event = monitor.next().await;
+        }
         sink.send("0").await?;
         let mut cost = 0;
         for _ in 0..options.tasks {
