@@ -94,6 +94,7 @@ async fn clients_that_come_again_and_again_have_to_wait() {
 /// Where bytes have a budget, they count: ten messages are too much then.
 #[tokio::test(start_paused = true)]
 async fn a_byte_budget_bounds_what_is_left() {
+    const LARGE: usize = 64 * 1024;
     let context = Context::new();
     let options = || SocketOptions::new().context(&context);
     let budget = NonZeroUsize::new(1000);
@@ -107,7 +108,7 @@ async fn a_byte_budget_bounds_what_is_left() {
     };
     for _ in 0..CONNECTIONS {
         let push = client();
-        push.send(vec![7; 1000]).await.unwrap();
+        push.send(vec![7; LARGE]).await.unwrap();
         assert_eq!(push.close().await.unsent, 0);
         disconnected(&mut monitor).await;
     }
@@ -116,7 +117,7 @@ async fn a_byte_budget_bounds_what_is_left() {
     late.send("late").await.unwrap();
     is_quiet(&mut monitor).await;
     for _ in 0..CONNECTIONS {
-        assert_eq!(pull.recv().await.unwrap()[0].len(), 1000);
+        assert_eq!(pull.recv().await.unwrap()[0].len(), LARGE);
     }
     assert_eq!(pull.recv().await.unwrap()[0], "late");
 }

@@ -1,6 +1,5 @@
 //! [`Leftovers`]: what lost connections left to be received, and how much that may be.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -16,6 +15,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 1024;
 const PIPES_MAX: usize = 10;
 /// The least that counts as a full pipe, in messages.
 const PIPE_LEAST: usize = 1000;
+/// The least that counts as a full pipe, in bytes: a budget of one message does not make a few replies too much.
+const PIPE_LEAST_BYTES: usize = 64 * 1024;
 
 /// What lost connections left to be received, over a network.
 ///
@@ -51,12 +52,13 @@ impl Leftovers {
         let messages: usize = counts().map(|counts| counts.queued).sum();
         let bytes: usize = counts().map(|counts| counts.queued_bytes).sum();
         let most_messages = limits.messages.map(|hwm| hwm.get().max(PIPE_LEAST));
+        let most_bytes = limits.bytes.map(|budget| budget.get().max(PIPE_LEAST_BYTES));
         let reached = |held: usize, a_pipe: Option<usize>| {
             a_pipe.is_some_and(|most| held >= most.saturating_mul(PIPES_MAX))
         };
         links.len() >= CONNECTIONS_MAX
             || reached(messages, most_messages)
-            || reached(bytes, limits.bytes.map(NonZeroUsize::get))
+            || reached(bytes, most_bytes)
     }
 
     /// Waits until it is not too much any more.
@@ -90,7 +92,7 @@ mod tests {
         binder.bind(endpoint.clone()).await.unwrap();
         let connector = Core::new(connector, options()).unwrap();
         let mut monitor = connector.events.subscribe();
-        connector.connect(endpoint).unwrap();
+        connector.connect(endpoint, None).unwrap();
         for _ in 0..LOST {
             loop {
                 let event = monitor.next().await.unwrap().unwrap();
