@@ -6,14 +6,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod programs;
+
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use privateer_book::root;
+use programs::{executable, shape, writes};
 
 /// No program here takes longer, if it works at all.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -26,11 +28,11 @@ fn quickstart_prints_what_the_pages_show() {
 }
 
 #[test]
-fn hello_prints_what_the_introduction_shows() {
+fn hello_prints_what_its_chapter_shows() {
     let mut server = Program::start("hwserver", &["--endpoint", "tcp://127.0.0.1:*"]);
     let endpoint = server.endpoint();
     let output = Program::start("hwclient", &["--endpoint", &endpoint]).output();
-    compare("src/introduction.md", "hwclient", &output);
+    compare("src/hello.md", "hwclient", &output);
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn compare(page: &str, program: &str, printed: &str) {
         .split_once(&mark)
         .expect("the page has the mark and a block below it");
     let (shown, after) = rest.split_once("```").expect("the block has an end");
-    if std::env::var("PRIVATEER_BOOK").is_ok_and(|what| what == "write") {
+    if writes() {
         let text = format!("{before}{mark}{printed}```{after}");
         return fs::write(path, text).expect("the page can be written");
     }
@@ -71,25 +73,6 @@ fn compare(page: &str, program: &str, printed: &str) {
         shape(printed),
         "{program} printed:\n{printed}"
     );
-}
-
-/// The text with each number, decimals included, replaced by a letter.
-fn shape(text: &str) -> String {
-    let mut shape = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(|next: char| next.is_ascii_digit()) {
-        let number = rest[start..].trim_start_matches(|next: char| next.is_ascii_digit());
-        let fraction = number
-            .strip_prefix('.')
-            .filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
-        let after = fraction.map_or(number, |f| {
-            f.trim_start_matches(|c: char| c.is_ascii_digit())
-        });
-        shape.push_str(&rest[..start]);
-        shape.push('N');
-        rest = after;
-    }
-    shape + rest
 }
 
 /// A running program of examples/; killed when dropped.
@@ -154,29 +137,4 @@ impl Drop for Program {
         let _ended = self.process.kill();
         let _status = self.process.wait();
     }
-}
-
-/// The program, which `cargo test` at the top builds beside this test; it is built now if that was not done.
-fn executable(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    // Tests are target/PROFILE/deps/NAME.
-    let directory = test
-        .ancestors()
-        .nth(2)
-        .expect("it is in a directory")
-        .join("examples");
-    let executable = directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    if !executable.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--examples"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        let built = cargo
-            .current_dir(root())
-            .status()
-            .expect("cargo can be started");
-        assert!(built.success(), "the examples cannot be built");
-    }
-    executable
 }
