@@ -1,5 +1,4 @@
 //! The programs that publish, `wuserver` and `wuclient`, and the web server on a STREAM.
-#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod support;
 

@@ -52,7 +52,9 @@ impl Leftovers {
         let messages: usize = counts().map(|counts| counts.queued).sum();
         let bytes: usize = counts().map(|counts| counts.queued_bytes).sum();
         let most_messages = limits.messages.map(|hwm| hwm.get().max(PIPE_LEAST));
-        let most_bytes = limits.bytes.map(|budget| budget.get().max(PIPE_LEAST_BYTES));
+        let most_bytes = limits
+            .bytes
+            .map(|budget| budget.get().max(PIPE_LEAST_BYTES));
         let reached = |held: usize, a_pipe: Option<usize>| {
             a_pipe.is_some_and(|most| held >= most.saturating_mul(PIPES_MAX))
         };
