@@ -57,19 +57,19 @@ async fn serve(options: Options, stop: Stop) -> Result {
         let (peer, octets) = match event {
             PeerEvent::Message(peer, octets) => (peer, octets),
             PeerEvent::Down(peer) => {
-                requests.remove(&peer);
+                requests.remove(&peer.id());
                 continue;
             }
             _ => continue,
         };
         // It comes in pieces of any size; the first one, which is empty, tells that somebody is there.
-        let request: &mut Vec<u8> = requests.entry(peer.clone()).or_default();
+        let request: &mut Vec<u8> = requests.entry(peer.id()).or_default();
         request.extend_from_slice(&octets[0]);
         let is_whole = request.windows(4).any(|end| end == b"\r\n\r\n");
         if !is_whole && request.len() < REQUEST_MAX {
             continue;
         }
-        let request = requests.remove(&peer).unwrap_or_default();
+        let request = requests.remove(&peer.id()).unwrap_or_default();
         let line = String::from_utf8_lossy(&request);
         let line = line.lines().next().unwrap_or_default();
         match options.json {
