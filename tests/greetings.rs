@@ -1,4 +1,5 @@
 //! The first and the last message of a connection, and names for those whom a ROUTER connects to.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod support;
 
