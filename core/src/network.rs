@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -40,17 +41,30 @@ use crate::sync::Mutex;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Default)]
-pub struct Network(Arc<Mutex<State>>);
+pub struct Network {
+    state: Arc<Mutex<State>>,
+    /// The endpoint that this is about; all of them if there is none.
+    only: Option<Arc<str>>,
+}
 
 #[derive(Default)]
 struct State {
     listeners: HashMap<Box<str>, mpsc::UnboundedSender<MemoryStream>>,
-    lanes: Vec<Weak<Lane>>,
+    lanes: Vec<(Arc<str>, Weak<Lane>)>,
+    everywhere: Weather,
+    /// What differs at some endpoints.
+    places: HashMap<Arc<str>, Weather>,
+    lost: Arc<AtomicU64>,
+}
+
+/// What is wrong with connections to an endpoint now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weather {
     faults: Faults,
     refuses: bool,
 }
 
-/// What is wrong with every connection now.
+/// What is wrong with a connection now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     /// How long octets are on their way.
@@ -62,34 +76,45 @@ pub(crate) struct Faults {
 }
 
 impl Network {
+    /// The part of the network that leads to one endpoint, such as `memory://work`: what is done to the part is done to
+    /// connections to that endpoint alone.
+    ///
+    /// What is later done to the whole is done to all parts.
+    #[must_use]
+    pub fn at(&self, endpoint: &str) -> Self {
+        let name = endpoint.strip_prefix("memory://").unwrap_or(endpoint);
+        Self {
+            state: Arc::clone(&self.state),
+            only: Some(name.into()),
+        }
+    }
+
     /// How long octets are on their way from now on.
     /// - Default: zero
     pub fn set_delay(&self, delay: Duration) {
-        self.change(|faults| faults.delay = delay);
+        self.change(|weather| weather.faults.delay = delay);
     }
 
     /// How many octets arrive at once, at most, from now on; zero counts as one.
     /// - Default: as many as there are
     pub fn split_at(&self, octets: usize) {
-        self.change(|faults| faults.split = Some(octets.max(1)));
+        self.change(|weather| weather.faults.split = Some(octets.max(1)));
     }
 
-    /// Lets nothing arrive, not even the end of a connection, without a sign of it to either side, until [`heal`](Self::heal).
+    /// Lets nothing arrive, without a sign of it to either side, until [`heal`](Self::heal).
     pub fn stall(&self) {
-        self.change(|faults| faults.stalled = true);
+        self.change(|weather| weather.faults.stalled = true);
     }
 
     /// Takes [`stall`](Self::stall), [`refuse`](Self::refuse), [`split_at`](Self::split_at) and
     /// [`set_delay`](Self::set_delay) back.
     pub fn heal(&self) {
-        self.0.lock().refuses = false;
-        self.change(|faults| *faults = Faults::default());
+        self.change(|weather| *weather = Weather::default());
     }
 
     /// Breaks all connections at once; octets on their way are lost. New ones can be made.
     pub fn cut(&self) {
-        let lanes = std::mem::take(&mut self.0.lock().lanes);
-        for lane in lanes.iter().filter_map(Weak::upgrade) {
+        for lane in self.lanes(&self.state.lock()) {
             lane.cut();
         }
     }
@@ -97,28 +122,48 @@ impl Network {
     /// Breaks each connection once `octets` more have been delivered in that direction, in the middle of whatever they
     /// are part of.
     pub fn cut_after(&self, octets: usize) {
-        for lane in self.0.lock().lanes.iter().filter_map(Weak::upgrade) {
+        for lane in self.lanes(&self.state.lock()) {
             lane.cut_after(octets);
         }
     }
 
     /// Refuses new connections until [`heal`](Self::heal).
     pub fn refuse(&self) {
-        self.0.lock().refuses = true;
+        self.change(|weather| weather.refuses = true);
     }
 
-    fn change(&self, change: impl Fn(&mut Faults)) {
-        let mut state = self.0.lock();
-        change(&mut state.faults);
-        let faults = state.faults;
-        for lane in state.lanes.iter().filter_map(Weak::upgrade) {
-            lane.set_faults(faults);
+    /// How many octets have been written so far and never delivered, in the whole network, because connections ended.
+    #[must_use]
+    pub fn lost_octets(&self) -> u64 {
+        self.state.lock().lost.load(Ordering::Relaxed)
+    }
+
+    fn change(&self, change: impl Fn(&mut Weather)) {
+        let mut state = self.state.lock();
+        if let Some(name) = &self.only {
+            let everywhere = state.everywhere;
+            change(state.places.entry(Arc::clone(name)).or_insert(everywhere));
+        } else {
+            change(&mut state.everywhere);
+            state.places.values_mut().for_each(&change);
         }
+        for (name, lane) in &state.lanes {
+            if let Some(lane) = lane.upgrade() {
+                lane.set_faults(state.weather(name).faults);
+            }
+        }
+    }
+
+    /// The lanes of this part of the network.
+    fn lanes(&self, state: &State) -> Vec<Arc<Lane>> {
+        let here = |name: &Arc<str>| self.only.as_ref().is_none_or(|only| only == name);
+        let lanes = state.lanes.iter().filter(|(name, _)| here(name));
+        lanes.filter_map(|(_, lane)| lane.upgrade()).collect()
     }
 
     /// Takes a name for a listener; none if it is taken.
     pub(crate) fn listen(&self, name: &str) -> Option<mpsc::UnboundedReceiver<MemoryStream>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state
             .listeners
             .get(name)
@@ -133,14 +178,19 @@ impl Network {
 
     /// Connects to a listener; none if nobody listens.
     pub(crate) fn dial(&self, name: &str) -> Option<MemoryStream> {
-        let mut state = self.0.lock();
-        if state.refuses {
+        let mut state = self.state.lock();
+        let Weather { faults, refuses } = state.weather(name);
+        if refuses {
             return None;
         }
         let listener = state.listeners.get(name)?.clone();
-        let lanes = [Lane::new(state.faults), Lane::new(state.faults)];
-        state.lanes.retain(|lane| lane.strong_count() > 0);
-        state.lanes.extend(lanes.iter().map(Arc::downgrade));
+        let lanes = [(); 2].map(|()| Lane::new(faults, &state.lost));
+        let name: Arc<str> = name.into();
+        state.lanes.retain(|(_, lane)| lane.strong_count() > 0);
+        for lane in &lanes {
+            let lane = Arc::downgrade(lane);
+            state.lanes.push((Arc::clone(&name), lane));
+        }
         let [forth, back] = lanes;
         listener
             .send(MemoryStream::new(Arc::clone(&forth), Arc::clone(&back)))
@@ -149,10 +199,17 @@ impl Network {
     }
 }
 
+impl State {
+    fn weather(&self, name: &str) -> Weather {
+        self.places.get(name).copied().unwrap_or(self.everywhere)
+    }
+}
+
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
-            .field("faults", &self.0.lock().faults)
+            .field("only", &self.only)
+            .field("everywhere", &self.state.lock().everywhere)
             .finish_non_exhaustive()
     }
 }

@@ -123,3 +123,64 @@ async fn split_and_delayed_streams_are_whole() {
         assert_eq!(dealer.recv().await.unwrap(), numbered(number));
     }
 }
+
+/// What is done to a part of the network leaves the other parts as they are; what is done to the whole reaches all parts.
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_network_fails_alone() {
+    let context = Context::new();
+    let pull = PullSocket::with_options(options(&context)).unwrap();
+    let mut pushes = Vec::new();
+    for endpoint in ["memory://one", "memory://two"] {
+        pull.bind(endpoint).await.unwrap();
+        let push = PushSocket::with_options(options(&context)).unwrap();
+        push.connect(endpoint).unwrap();
+        push.send(endpoint).await.unwrap();
+        assert_eq!(pull.recv().await.unwrap()[0], *endpoint);
+        pushes.push(push);
+    }
+    let one = context.network().at("memory://one");
+    one.stall();
+    for push in &pushes {
+        push.send("later").await.unwrap();
+    }
+    let (peer, _) = pull.recv_from().await.unwrap();
+    assert_eq!(peer.endpoint().to_string(), "memory://two");
+    let quiet = tokio::time::timeout(Duration::from_secs(5), pull.recv());
+    assert!(quiet.await.is_err());
+    context.network().heal();
+    let (peer, _) = pull.recv_from().await.unwrap();
+    assert_eq!(peer.endpoint().to_string(), "memory://one");
+    let mut monitor = pull.monitor();
+    one.cut();
+    let lost = loop {
+        if let Some(SocketEvent::Disconnected { peer, .. }) = monitor.next().await.unwrap() {
+            break peer;
+        }
+    };
+    assert_eq!(lost, peer);
+    assert_eq!(pushes[1].peers().len(), 1);
+}
+
+/// What is on its way when a connection breaks is counted.
+#[tokio::test(start_paused = true)]
+async fn what_a_cut_loses_is_counted() {
+    let context = Context::new();
+    let pull = PullSocket::with_options(options(&context)).unwrap();
+    pull.bind("memory://cut").await.unwrap();
+    let push = PushSocket::with_options(options(&context)).unwrap();
+    push.connect("memory://cut").unwrap();
+    push.send("first").await.unwrap();
+    assert_eq!(pull.recv().await.unwrap()[0], "first");
+    assert_eq!(context.network().lost_octets(), 0);
+    context.network().stall();
+    push.send(vec![1; 1000]).await.unwrap();
+    while push.stats().queued > 0 {
+        tokio::task::yield_now().await;
+    }
+    context.network().cut();
+    context.network().heal();
+    push.send("last").await.unwrap();
+    assert_eq!(pull.recv().await.unwrap()[0], "last");
+    // With the flags and the size before it.
+    assert_eq!(context.network().lost_octets(), 1009);
+}

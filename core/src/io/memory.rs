@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +32,8 @@ struct State {
     end: End,
     /// How many more octets are delivered before the connection breaks.
     cut_after: Option<usize>,
+    /// Counts octets that are never delivered.
+    lost: Arc<AtomicU64>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -46,13 +49,14 @@ enum End {
 }
 
 impl Lane {
-    pub(crate) fn new(faults: Faults) -> Arc<Self> {
+    pub(crate) fn new(faults: Faults, lost: &Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             pieces: VecDeque::new(),
             octets: 0,
             faults,
             end: End::Open,
             cut_after: None,
+            lost: Arc::clone(lost),
             reader: None,
             writer: None,
         })))
@@ -67,8 +71,7 @@ impl Lane {
     pub(crate) fn cut(&self) {
         let mut state = self.0.lock();
         state.end = End::Cut;
-        state.pieces.clear();
-        state.octets = 0;
+        state.lose();
         state.wake_both();
     }
 
@@ -85,7 +88,21 @@ impl Lane {
     }
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // Written when nobody read any more.
+        self.0.lock().lose();
+    }
+}
+
 impl State {
+    /// What is on its way does not arrive.
+    fn lose(&mut self) {
+        self.pieces.clear();
+        let octets = std::mem::take(&mut self.octets);
+        self.lost.fetch_add(octets as u64, Ordering::Relaxed);
+    }
+
     fn wake_both(&mut self) {
         for waker in [self.reader.take(), self.writer.take()]
             .into_iter()
@@ -245,6 +262,7 @@ impl Drop for MemoryStream {
         self.outbound.finish();
         // Nobody reads what still comes.
         let mut inbound = self.inbound.0.lock();
+        inbound.lose();
         if inbound.end == End::Open {
             inbound.end = End::Unread;
         }
