@@ -5,8 +5,6 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::endpoint::Endpoint;
 use crate::error::{ShutdownReport, SocketReport};
 use crate::network::Network;
@@ -14,6 +12,7 @@ use crate::options::{Linger, SocketOptions};
 use crate::socket::core::{Core, Phase};
 use crate::socket::outbound::Slot;
 use crate::sync::Mutex;
+use crate::watch;
 
 /// The name space of inproc and memory endpoints. Cheap to clone; clones are the same context.
 ///

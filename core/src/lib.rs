@@ -35,6 +35,7 @@ mod segment;
 mod socket;
 mod socket_type;
 mod sync;
+mod watch;
 mod zmtp;
 
 pub use adopted::StdListener;

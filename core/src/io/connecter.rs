@@ -4,7 +4,6 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
@@ -18,6 +17,7 @@ use crate::peer::{Direction, PeerId};
 use crate::socket::core::{Core, Phase};
 use crate::socket::endpoints::Connected;
 use crate::socket::outbound::Slot;
+use crate::watch;
 
 /// A connection that was established for so long starts the waits between tries anew.
 const STABLE: Duration = Duration::from_secs(1);
@@ -58,6 +58,7 @@ impl<D: Dialer> Connecter<D> {
                 continue;
             }
             tokio::select! {
+                biased;
                 () = self.core.wait_for_receiver(&self.endpoint) => {}
                 // Nobody will receive; but what is queued may still go out.
                 _ = self.phase.wait_for(|phase| *phase != Phase::Running) => {}
@@ -81,6 +82,7 @@ impl<D: Dialer> Connecter<D> {
                 after,
             });
             tokio::select! {
+                biased;
                 () = sleep(after) => {}
                 // Closing: if there is nothing to send, there is nothing to wait for.
                 _ = self.phase.changed() => {}
@@ -94,6 +96,7 @@ impl<D: Dialer> Connecter<D> {
         let refused = Connection::new(self.endpoint.clone(), Direction::Connected);
         self.core.refuse(&refused, HandshakeFailure::PairOccupied);
         tokio::select! {
+            biased;
             () = self.core.vacancy() => {}
             () = ended(&self.core, &self.outbound, &mut self.phase) => {}
         }
@@ -114,8 +117,9 @@ impl<D: Dialer> Connecter<D> {
         };
         let dial = timeout(self.core.options.connect_timeout, self.dialer.dial());
         let dialled = tokio::select! {
-            dialled = dial => dialled,
+            biased;
             () = ended(&self.core, &self.outbound, &mut self.phase) => return None,
+            dialled = dial => dialled,
         };
         let (stream, remote_address) = match dialled {
             Ok(Ok(connected)) => connected,
@@ -133,8 +137,9 @@ impl<D: Dialer> Connecter<D> {
             name: self.outbound.name(),
         };
         let established = tokio::select! {
-            established = establish(&self.core, stream, origin) => established,
+            biased;
             () = aborted(&mut self.phase) => return None,
+            established = establish(&self.core, stream, origin) => established,
         };
         let established = match established {
             Ok(established) => established,
@@ -207,7 +212,7 @@ fn is_done(core: &Core, outbound: &Slot, phase: &watch::Receiver<Phase>) -> bool
         // Whoever was disconnecting does not wait for it any more.
         return true;
     }
-    match *phase.borrow() {
+    match phase.get() {
         Phase::Running => false,
         Phase::Draining => !core.has_unsent(outbound),
         Phase::Abort => true,

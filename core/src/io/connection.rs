@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::watch;
+
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
@@ -28,6 +28,7 @@ use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
+use crate::watch;
 use crate::zmtp::handshake::{Handshake, Local};
 use crate::zmtp::traffic::Traffic;
 
@@ -251,6 +252,7 @@ async fn unless_told(
     let mut running = pin!(running);
     let mut told_to_end = Seldom::new(async {
         tokio::select! {
+            biased;
             reason = link.ending.requested() => reason,
             () = aborted(phase) => DisconnectReason::ClosedHere,
         }

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::watch;
-
 use crate::connection::Connection;
 use crate::context::{Names, Waiting};
 use crate::endpoint::{Address, Endpoint};
@@ -18,6 +16,7 @@ use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::socket::outbound::{Outbound, Slot};
 use crate::socket_type::SocketType;
+use crate::watch;
 
 /// Connects to a name: waits for it to be bound and for a place among the binder's peers, which may both be there.
 pub(crate) fn connect(
@@ -244,7 +243,7 @@ pub(crate) fn give_up(core: &Core) -> u64 {
 
 impl Waiting {
     fn is_over(&self, core: &Core) -> bool {
-        match *self.phase.borrow() {
+        match self.phase.get() {
             // Without a sender the endpoint is forgotten.
             Phase::Running => self.phase.has_changed().is_err(),
             Phase::Draining => !core.has_unsent(&self.outbound),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::sleep;
 
 use super::connection::{Established, Origin, converse, establish};
@@ -14,6 +14,7 @@ use crate::monitor::{HandshakeFailure, SocketEvent};
 use crate::options::Incoming;
 use crate::peer::Direction;
 use crate::socket::core::{Core, Phase};
+use crate::watch;
 
 /// Connections of one listener whose handshake is under way; more wait in the kernel's backlog.
 const HANDSHAKES_MAX: usize = 1024;
@@ -42,16 +43,18 @@ pub(crate) async fn run<L: Listener>(
             (permit, listener.accept().await)
         };
         let (permit, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+            biased;
             _ = &mut stop => return,
+            accepted = accepted => accepted,
         };
         // The semaphore is never closed.
         let Ok(permit) = permit else { return };
         match accepted {
             Ok((stream, other)) => {
                 tokio::select! {
-                    () = core.wait_for_receiver(listener.endpoint()) => {}
+                    biased;
                     _ = &mut stop => return,
+                    () = core.wait_for_receiver(listener.endpoint()) => {}
                 }
                 let mut connection =
                     Connection::new(listener.endpoint().clone(), Direction::Accepted);
@@ -84,8 +87,9 @@ pub(crate) async fn run<L: Listener>(
                     os_error: error.raw_os_error(),
                 });
                 tokio::select! {
-                    () = sleep(ACCEPT_PAUSE) => {}
+                    biased;
                     _ = &mut stop => return,
+                    () = sleep(ACCEPT_PAUSE) => {}
                 }
             }
         }
@@ -106,9 +110,10 @@ async fn serve<S: Stream>(
         permit,
     } = arrival;
     let established = tokio::select! {
-        established = admit(&core, stream, &other, &connection) => established,
+        biased;
         // A socket that closes does not wait for handshakes.
         _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
+        established = admit(&core, stream, &other, &connection) => established,
     };
     drop(permit);
     visitor.has_shaken_hands();

@@ -16,7 +16,7 @@
     clippy::cast_possible_truncation
 )]
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -56,7 +56,7 @@ struct Node {
 /// What one subscriber has.
 #[derive(Debug, Default)]
 struct Holding {
-    nodes: HashSet<NodeId>,
+    nodes: BTreeSet<NodeId>,
     bytes: usize,
 }
 

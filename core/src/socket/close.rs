@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::core::{Core, Phase};
@@ -12,6 +12,7 @@ use crate::io::inproc;
 use crate::monitor::{DisconnectReason, DropReason};
 use crate::options::Linger;
 use crate::pipe::Pipe;
+use crate::watch;
 
 /// The owner's handle of a [`Core`]: dropping it closes the socket in the background.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Closing {
     async fn is_over(&self) {
         let mut until = self.until.subscribe();
         loop {
-            let end = *until.borrow_and_update();
+            let end = until.see();
             // A timer would take a moment, in which something might still go out.
             if end.is_some_and(|end| end <= Instant::now()) {
                 return;
@@ -101,6 +102,7 @@ impl Closing {
                 }
             };
             tokio::select! {
+                biased;
                 () = over => return,
                 // The sender is here.
                 _ = until.changed() => {}
@@ -152,7 +154,8 @@ async fn close(core: &Arc<Core>) -> CloseReport {
     for endpoint in bound {
         endpoint.stop(core).await;
     }
-    let links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
+    let mut links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
+    links.sort_unstable_by_key(|link| link.id);
     // What another socket of this process has, it can still receive.
     let sessions = links
         .iter()
@@ -210,9 +213,9 @@ pub(crate) async fn drain<'a>(
     phases: impl Iterator<Item = &'a watch::Sender<Phase>> + Clone,
     over: impl Future<Output = ()>,
 ) -> u64 {
-    let all_gone = async |phases| {
-        for phase in phases {
-            watch::Sender::closed(phase).await;
+    let all_gone = async || {
+        for phase in phases.clone() {
+            phase.closed().await;
         }
     };
     let say = |what: Phase| {
@@ -225,10 +228,10 @@ pub(crate) async fn drain<'a>(
     tokio::select! {
         biased;
         () = over => {}
-        () = all_gone(phases.clone()) => {}
+        () = all_gone() => {}
     }
     let never_bound = say(Phase::Abort);
-    all_gone(phases).await;
+    all_gone().await;
     never_bound
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::admission::Seat;
 use super::close::Closing;
@@ -34,6 +34,7 @@ use crate::routing_id::RoutingId;
 use crate::segment::SegmentPool;
 use crate::socket_type::SocketType;
 use crate::sync::Mutex;
+use crate::watch;
 
 /// What all socket types are made of. Tasks of its connections share it with the socket's owner.
 #[derive(Debug)]

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Weak};
 
-use tokio::sync::watch;
-
 use super::binding::Bound;
 use super::close::{drain, lingered, unsent};
 use super::core::{Core, Phase};
@@ -24,6 +22,7 @@ use crate::peer::Link;
 use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::socket_type::SocketType;
+use crate::watch;
 
 /// The endpoints of one socket.
 #[derive(Debug, Default)]
