@@ -226,6 +226,9 @@ macro_rules! subscribe {
             /// before. A publisher that speaks ZMTP 3.0 cannot be asked; it counts as soon as the subscriptions are
             /// handed to the operating system, and is listed apart.
             ///
+            /// An answer that comes behind messages has to wait while the receive pipe is full: with publishers that
+            /// publish already, receive meanwhile.
+            ///
             /// # Cancel safety
             /// Dropped before it is ready, nothing has changed.
             pub async fn subscribed(&self, publishers: usize) -> crate::Subscribed {
