@@ -1,13 +1,14 @@
-//! [`Link`]: a TCP proxy whose connections can be delayed, throttled, held back and cut.
+//! [`Link`]: a proxy for tcp or ipc whose connections can be delayed, throttled, held back, refused and cut.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use privateer::core::Endpoint;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 /// waits in kernels' buffers, as on a cable that is pulled: neither side hears anything, not even that the other closes.
 #[derive(Debug)]
 pub struct Link {
-    address: SocketAddr,
+    endpoint: Endpoint,
     state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
@@ -29,6 +30,8 @@ struct State {
     delay: Duration,
     /// How many octets a second go in, each way.
     rate: Option<u32>,
+    /// New connections end at once.
+    refuses: bool,
     /// Connections up to this one are dead.
     dead: u64,
     /// Connections up to this one are reset.
@@ -44,37 +47,49 @@ type OnTheWay = (Instant, Vec<u8>);
 const PIECES: usize = 1024;
 
 impl Link {
-    /// A link to a server at a tcp endpoint, without a delay.
+    /// A link to a server at a tcp or ipc endpoint, without a delay. For ipc it is a file beside the server's.
     ///
     /// # Panics
-    /// Panics if the endpoint is not tcp, or there is no free port.
+    /// Panics if the endpoint is neither, or there is no free port, or the file is there already.
     pub async fn to(server: &Endpoint) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = server.to_string();
-        let server = server.strip_prefix("tcp://").unwrap().parse().unwrap();
         let state = watch::Sender::new(State {
             delay: Duration::ZERO,
             rate: None,
+            refuses: false,
             dead: 0,
             cut: 0,
             last: 0,
         });
-        let task = tokio::spawn(accept(listener, server, state.clone()));
+        let server = server.to_string();
+        let (endpoint, task) = if let Some(address) = server.strip_prefix("tcp://") {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+            let server: SocketAddr = address.parse().unwrap();
+            (
+                endpoint,
+                tokio::spawn(accept(listener, server, state.clone())),
+            )
+        } else {
+            let server = PathBuf::from(server.strip_prefix("ipc://").unwrap());
+            let path = server.with_extension("link");
+            let listener = UnixListener::bind(&path).unwrap();
+            let endpoint = format!("ipc://{}", path.display());
+            (
+                endpoint,
+                tokio::spawn(accept(listener, server, state.clone())),
+            )
+        };
         Self {
-            address,
+            endpoint: endpoint.parse().unwrap(),
             state,
             task,
         }
     }
 
     /// Where to connect.
-    ///
-    /// # Panics
-    /// Never: the address of a listener is an endpoint.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
-        format!("tcp://{}", self.address).parse().unwrap()
+        self.endpoint.clone()
     }
 
     /// From now on octets come out this much later than they went in.
@@ -92,9 +107,20 @@ impl Link {
         self.state.send_modify(|state| state.dead = state.last);
     }
 
-    /// What is dead lives again, and passes on what waits.
+    /// From now on new connections end at once.
+    pub fn refuse(&self) {
+        self.state.send_modify(|state| state.refuses = true);
+    }
+
+    /// What is dead lives again, and passes on what waits, nothing is delayed or throttled from now on, and new
+    /// connections can be made.
     pub fn heal(&self) {
-        self.state.send_modify(|state| state.dead = 0);
+        self.state.send_modify(|state| {
+            state.dead = 0;
+            state.refuses = false;
+            state.delay = Duration::ZERO;
+            state.rate = None;
+        });
     }
 
     /// Resets all connections that there are; new ones can be made.
@@ -109,38 +135,87 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, state: watch::Sender<State>) {
+/// A transport of links.
+trait Wire: Sized + Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+    type Address: Clone + Send + Sync;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn connect(to: Self::Address) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// From now on the end of the stream is a reset, and what is on the way is lost.
+    fn reset(stream: &Self::Stream);
+}
+
+impl Wire for TcpListener {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn reset(stream: &TcpStream) {
+        let reset = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        reset.unwrap();
+    }
+}
+
+impl Wire for UnixListener {
+    type Stream = UnixStream;
+    type Address = PathBuf;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(Self::accept(self).await?.0)
+    }
+
+    fn connect(to: PathBuf) -> impl Future<Output = io::Result<UnixStream>> + Send {
+        UnixStream::connect(to)
+    }
+
+    /// What is in the link is lost; there are no resets.
+    fn reset(_: &UnixStream) {}
+}
+
+async fn accept<W: Wire>(listener: W, server: W::Address, state: watch::Sender<State>) {
     // Dropped with the task, so that no connection outlives the link.
     let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
+    while let Ok(client) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        if state.borrow().refuses {
+            continue;
+        }
         let mut number = 0;
         state.send_modify(|state| {
             state.last += 1;
             number = state.last;
         });
-        let state = state.subscribe();
+        let (server, state) = (server.clone(), state.subscribe());
         connections.spawn(async move {
             // The server may be away; the client sees its connection end.
-            if let Ok(server) = TcpStream::connect(server).await {
-                carry(client, server, number, state).await;
+            if let Ok(server) = W::connect(server).await {
+                carry::<W>(client, server, number, state).await;
             }
         });
-        while connections.try_join_next().is_some() {}
     }
 }
 
 /// Carries octets both ways until both are done, or the connection is cut.
-async fn carry(
-    mut client: TcpStream,
-    mut server: TcpStream,
+async fn carry<W: Wire>(
+    mut client: W::Stream,
+    mut server: W::Stream,
     number: u64,
     state: watch::Receiver<State>,
 ) {
-    for stream in [&client, &server] {
-        stream.set_nodelay(true).unwrap();
-    }
-    let (from_client, to_client) = client.split();
-    let (from_server, to_server) = server.split();
+    let (from_client, to_client) = split(&mut client);
+    let (from_server, to_server) = split(&mut server);
     let both = async {
         tokio::join!(
             pass(from_client, to_server, number, state.clone()),
@@ -153,18 +228,14 @@ async fn carry(
         // The sender of the state lives as long as this task.
         _ = cut.wait_for(|state| state.cut >= number) => {}
     }
-    for stream in [&client, &server] {
-        // Now the end of the stream is a reset, and what is on the way is lost.
-        SockRef::from(stream)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
-    }
+    W::reset(&client);
+    W::reset(&server);
 }
 
 /// Carries octets one way until their end, each piece as late as the link is when it goes in.
-async fn pass(
-    mut from: ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
+async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
+    mut from: ReadHalf<S>,
+    mut to: WriteHalf<S>,
     number: u64,
     state: watch::Receiver<State>,
 ) {
