@@ -1,0 +1,87 @@
+//! Sockets of all types at once on links of tcp and ipc that are slow, hold back, refuse and break at random, while
+//! sockets end and begin anew.
+//!
+//! For some ten seconds; `PRIVATEER_SCALE=100` makes it ten minutes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+mod stage;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use privateer_faults::{scale, until};
+use stage::director::direct;
+use stage::plays;
+use stage::world::{Rules, Stage, World};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// How long things go wrong, if it is not to be longer.
+const SPAN: Duration = Duration::from_secs(6);
+
+/// Q20: per-peer order is kept, nothing is torn or there twice, counters explain every message that is missing; and in
+/// the end no descriptor is left, and no memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_types_outlive_random_faults() {
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut rng = Rng::with_seed(seed);
+    let (before, begun) = (open_files(), Instant::now());
+    // Some long ones rather than many short ones.
+    let long = u32::try_from(scale().min(10)).unwrap();
+    let mut memory = Vec::new();
+    for _ in 0..scale().div_ceil(10) {
+        let (received, faults) = round(&mut rng, SPAN * long).await;
+        until(|| open_files() == before).await;
+        memory.push(resident());
+        eprintln!(
+            "{received} messages, {faults} faults, {:?}; {before} files open, {} MiB",
+            begun.elapsed(),
+            resident() >> 20
+        );
+    }
+    // The first round shows what a round takes.
+    let (first, last) = (memory[0], memory[memory.len() - 1]);
+    assert!(last < first + first / 2 + (16 << 20), "{memory:?}");
+}
+
+/// All types under all rules, each for so long; returns how many messages arrived and how much was done to lines.
+async fn round(rng: &mut Rng, span: Duration) -> (u64, u64) {
+    let directory = TempDir::new().unwrap();
+    let mut worlds = Vec::new();
+    let mut playing = JoinSet::new();
+    for rules in [Rules::Gentle, Rules::Lossy, Rules::Violent] {
+        for kind in 0..plays::ALL {
+            let world = World::new(Stage::Real(directory.path().to_owned()), rules);
+            playing.spawn(direct(Arc::clone(&world), rng.fork(), span));
+            playing.spawn(plays::play(kind, Arc::clone(&world), rng.fork()));
+            worlds.push(world);
+        }
+    }
+    while let Some(played) = playing.join_next().await {
+        if let Err(failed) = played {
+            std::panic::resume_unwind(failed.into_panic());
+        }
+    }
+    let received = worlds.iter().map(|world| world.ledger.received()).sum();
+    (received, worlds.iter().map(|world| world.faults()).sum())
+}
+
+/// How many files and sockets this process has open.
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many bytes of memory this process has.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+    kibibytes.parse::<usize>().unwrap() * 1024
+}
