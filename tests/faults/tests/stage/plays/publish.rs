@@ -87,7 +87,7 @@ async fn cast<P: Publishes, S: Subscribes>(world: Arc<World>, mut rng: Rng) {
 
 /// What all messages of this number are about.
 fn topic(number: u64) -> String {
-    let letter = if number % 2 == 0 { 'a' } else { 'b' };
+    let letter = if number.is_multiple_of(2) { 'a' } else { 'b' };
     format!("{letter}{}", number % TOPICS / 2)
 }
 

@@ -210,7 +210,7 @@ impl Server for RouterSocket {
 /// The frames up to the empty one, and the message behind it.
 fn without_envelope(message: Message) -> (Vec<Frame>, Message) {
     let mut envelope = message.into_frames();
-    let delimiter = envelope.iter().position(|frame| frame.len() == 0).unwrap();
+    let delimiter = envelope.iter().position(|frame| frame.is_empty()).unwrap();
     let body = envelope.split_off(delimiter + 1);
     (envelope, Message::from_frames(body).unwrap())
 }
