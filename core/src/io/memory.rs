@@ -14,14 +14,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::Endpoint;
 use crate::network::{Faults, Network};
-use crate::read_buffer::READ_FIRST;
 use crate::sync::Mutex;
 
 /// Octets that are on their way in one direction at most; more wait with the writer.
 const LANE_OCTETS: usize = 64 * 1024;
-/// Octets that are read at once at most, which is never more than a read buffer has room for: how large the memory is that
-/// it happens to have makes no difference to a simulation.
-const READ_OCTETS: usize = READ_FIRST / 4;
 
 /// One direction of a connection.
 #[derive(Debug)]
@@ -133,7 +129,6 @@ impl State {
             return Err(Some(*at));
         }
         let limits = [self.faults.split, self.cut_after, Some(piece.len())];
-        let room = room.min(READ_OCTETS);
         Ok(limits.into_iter().flatten().fold(room, usize::min))
     }
 }

@@ -42,6 +42,10 @@ pub(crate) trait Faults: std::fmt::Debug + Send + Sync {
     fn heal(&self);
 }
 
+/// Octets arrive in pieces of so many at most, which is never more than a read buffer has room for: how large the memory
+/// is that a socket happens to read into makes no difference to a simulation.
+const PIECE_OCTETS: usize = 2 * 1024;
+
 impl Faults for Network {
     fn cut(&self) {
         Self::cut(self);
@@ -63,6 +67,7 @@ impl Faults for Network {
     }
     fn heal(&self) {
         Self::heal(self);
+        self.split_at(PIECE_OCTETS);
     }
 }
 
@@ -141,8 +146,10 @@ impl World {
         let line = match &self.stage {
             Stage::Memory(context) => {
                 let endpoint = format!("memory://line-{number}");
+                let faults = context.network().at(&endpoint);
+                faults.split_at(PIECE_OCTETS);
                 Line {
-                    faults: Arc::new(context.network().at(&endpoint)),
+                    faults: Arc::new(faults),
                     connect: endpoint.clone(),
                     bind: endpoint,
                 }
