@@ -1,5 +1,6 @@
 //! XSUB and XPUB proxies with foreign publishers and subscribers, in a chain with libzmq's own (R09, K11, K13).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use privateer_core::{Proxy, ProxyHandle, ProxyReport, SocketType, XpubSocket, XsubSocket};
@@ -174,16 +175,20 @@ async fn ten_thousand_topics_of_theirs_survive_a_restart_of_our_proxy() {
             soon(frontend.subscribed(1)).await
         };
         // They take notice of connections when they are asked for something.
+        let is_ready = Cell::new(false);
         let attend = async {
-            loop {
+            while !is_ready.get() {
                 hears.look().await;
                 theirs.look().await;
             }
         };
-        tokio::select! {
-            subscribed = ready => assert_eq!(subscribed.confirmed.len(), 1),
-            () = attend => {}
-        }
+        let told = async {
+            let subscribed = ready.await;
+            is_ready.set(true);
+            subscribed
+        };
+        let (subscribed, ()) = tokio::join!(told, attend);
+        assert_eq!(subscribed.confirmed.len(), 1);
         for topic in [0, 4_711, TOPICS - 1] {
             theirs.send([format!("{topic}.")]).await;
             theirs.send([topic.to_string()]).await;
