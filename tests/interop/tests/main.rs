@@ -15,6 +15,7 @@ mod marks;
 mod monitors;
 mod pair;
 mod pipeline;
+mod pirates;
 mod proxies;
 mod pubsub;
 mod reconnect;
