@@ -14,8 +14,7 @@ use crate::processes::{raise_file_limit, resident};
 use crate::sample::{Metric, Report, Sample};
 use crate::work::Numbers;
 
-/// Messages after which the crowd tells that all have got them. Two windows are under way at most, and with one more for
-/// credit that has not returned yet fewer than the high-water mark: nothing is dropped.
+/// Messages after which the crowd tells that all have got them. Two windows are under way at most.
 pub(crate) const WINDOW: usize = 250;
 
 /// What the crowd says when every subscriber has got a message.

@@ -5,7 +5,7 @@
 use zmq::{Context, Message, SocketType};
 
 use crate::Result;
-use crate::implementations::{HIGH_WATER_MARK, Socket};
+use crate::implementations::{HIGH_WATER_MARK, Socket, mark};
 use crate::work::SocketKind;
 
 /// A socket of libzmq.
@@ -84,7 +84,7 @@ impl Libzmq {
             SocketKind::Rep => SocketType::REP,
             SocketKind::Pub => SocketType::PUB,
         })?;
-        socket.set_sndhwm(i32::try_from(HIGH_WATER_MARK)?)?;
+        socket.set_sndhwm(i32::try_from(mark(kind).unwrap_or(0))?)?;
         socket.set_rcvhwm(i32::try_from(HIGH_WATER_MARK)?)?;
         let has_routing_id = kind == SocketKind::Router;
         Ok(Self {

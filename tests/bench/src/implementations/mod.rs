@@ -21,6 +21,12 @@ pub(crate) mod zeromq;
 /// Messages that may wait for one peer, on each side, where a library lets us say so.
 pub(crate) const HIGH_WATER_MARK: u32 = 1000;
 
+/// The mark of a socket of this kind. A publisher has none where a library lets us say so: the crowd paces it, and libzmq
+/// hears too late of what was read to publish fast without dropping.
+pub(crate) fn mark(kind: SocketKind) -> Option<u32> {
+    (kind != SocketKind::Pub).then_some(HIGH_WATER_MARK)
+}
+
 /// A socket of some library, with the body that it sends.
 pub(crate) trait Socket: Sized + Send + 'static {
     /// Binds a socket; returns it with the endpoint that a peer connects to.

@@ -10,7 +10,7 @@ use privateer_core::{
 use tokio::time::timeout;
 
 use crate::Result;
-use crate::implementations::{HIGH_WATER_MARK, Socket};
+use crate::implementations::{Socket, mark};
 use crate::work::SocketKind;
 
 /// The time limit of a receiver that has one.
@@ -120,7 +120,8 @@ impl<const LIMITED: bool> Socket for Ours<LIMITED> {
 
 impl<const LIMITED: bool> Ours<LIMITED> {
     fn new(kind: SocketKind, size: usize, context: &Context) -> Result<Self> {
-        let mark = NonZeroUsize::new(usize::try_from(HIGH_WATER_MARK)?);
+        let mark = mark(kind).map(usize::try_from).transpose()?;
+        let mark = mark.and_then(NonZeroUsize::new);
         let options = SocketOptions::new()
             .context(context)
             .send_hwm(mark)
