@@ -7,22 +7,23 @@
 //! ```
 //!
 //! Clients and workers are REQ sockets. A worker sends READY, then answers each request with its client's address, an empty
-//! frame and the reply. It has no heartbeats: what a dying worker has in hand is lost, as in the guide. `mdbroker` is the
-//! broker for services that shall survive.
+//! frame and the reply. It is the queue of the Pirate patterns, as `spqueue` is: what a dying worker has in hand goes to
+//! another one.
 
-use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use clap::Parser;
-use privateer::core::{Endpoint, Frame, Message, Peer, PeerEvent, RouterSocket, RoutingId};
+use privateer::core::Endpoint;
+use privateer::paranoid_pirate::QueueOptions;
 
 mod common {
     pub(crate) mod listening;
     pub(crate) mod program;
+    pub(crate) mod queue;
 }
 
-use common::listening::listening;
-use common::program::{Result, Stop, run};
+use common::program::run;
+use common::queue::serve;
 
 /// Gives requests to the workers that are ready.
 #[derive(Parser)]
@@ -37,70 +38,14 @@ struct Options {
     /// Where workers connect
     #[arg(long, value_name = "EP", default_value = "tcp://*:5556")]
     backend: Endpoint,
-    /// Nothing more is printed; here for scripts that give it to every program
+    /// Print what was counted as JSON
     #[arg(long)]
     json: bool,
 }
 
 fn main() -> ExitCode {
-    run(balance)
-}
-
-async fn balance(options: Options, stop: Stop) -> Result {
-    let _prints_nothing_more = options.json;
-    let (frontend, backend) = (RouterSocket::new()?, RouterSocket::new()?);
-    listening(&frontend.bind(options.frontend).await?)?;
-    listening(&backend.bind(options.backend).await?)?;
-    // The one that has waited longest first.
-    let mut ready: VecDeque<Peer> = VecDeque::new();
-    loop {
-        tokio::select! {
-            event = backend.recv_event() => match event? {
-                PeerEvent::Message(worker, message) => {
-                    answer(&frontend, message);
-                    ready.push_back(worker);
-                }
-                PeerEvent::Down(worker) => ready.retain(|other| *other != worker),
-                _ => {}
-            },
-            request = frontend.recv(), if !ready.is_empty() => {
-                let (client, request) = request?;
-                dispatch(&backend, &mut ready, &client, request);
-            }
-            () = stop.requested() => break,
-        }
-    }
-    let unsent = frontend.close().await.unsent + backend.close().await.unsent;
-    match unsent {
-        0 => Ok(()),
-        unsent => Err(format!("{unsent} messages were not sent").into()),
-    }
-}
-
-/// Gives a request, with its client's address, to the next worker that is still there.
-fn dispatch(backend: &RouterSocket, ready: &mut VecDeque<Peer>, client: &Peer, request: Message) {
-    let address = client.routing_id().as_frame().clone();
-    let envelope = [Frame::empty(), address].into_iter().chain(request);
-    let Some(mut message) = Message::from_frames(envelope.collect()) else {
-        return;
-    };
-    while let Some(worker) = ready.pop_front() {
-        match backend.try_send(&worker, message) {
-            Ok(()) => return,
-            Err(error) => message = error.into_message(),
-        }
-    }
-    eprintln!("a request is lost: the last worker went as it was given");
-}
-
-/// Sends a worker's reply on to its client; READY is none.
-fn answer(frontend: &RouterSocket, message: Message) {
-    let mut frames = message.into_frames().into_iter();
-    // The delimiter, then the address.
-    let Some(client) = frames.nth(1) else { return };
-    if let Some(reply) = Message::from_frames(frames.collect())
-        && let Err(error) = frontend.try_send(&RoutingId::from_frame(client), reply)
-    {
-        eprintln!("a reply is lost: {error}");
-    }
+    run(async |options: Options, stop| {
+        let endpoints = [options.frontend, options.backend];
+        serve(endpoints, QueueOptions::default(), options.json, stop).await
+    })
 }

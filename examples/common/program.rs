@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use privateer::core::{BindError, ConnectError, EndpointError, InvalidRoutingId};
+use privateer::lazy_pirate::LazyPirateError;
 use privateer::majordomo::InvalidServiceName;
+use privateer::paranoid_pirate::QueueError;
 use privateer::{BrokerError, ClientError, WorkerError};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -107,6 +109,8 @@ fn is_unusable(error: &(dyn Error + 'static)) -> bool {
         || error.is::<EndpointError>()
         || error.is::<BrokerError>()
         || error.is::<WorkerError>()
+        || error.is::<QueueError>()
+        || error.is::<LazyPirateError>()
         || error.is::<ClientError>()
         || error.is::<InvalidServiceName>()
         || error.is::<InvalidRoutingId>()

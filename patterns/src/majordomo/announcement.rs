@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::announcement::{Announcement, announce, heartbeat_token};
 
-const MAJORDOMO: &str = "majordomo";
+/// The token by which two of ours know each other.
+pub(crate) const MAJORDOMO: &str = "majordomo";
 const CAPACITY: &str = "capacity";
 
 /// What is known about a peer of Majordomo or of the Paranoid Pirate pattern from the properties of its READY.
@@ -83,10 +84,12 @@ impl PeerFacts {
     /// The value of the property by which a peer of ours announces this.
     #[must_use]
     pub fn property(&self) -> String {
-        let mut tokens = vec![
-            MAJORDOMO.to_owned(),
-            format!("{CAPACITY}={}", self.capacity),
-        ];
+        self.property_as(MAJORDOMO)
+    }
+
+    /// As [`property`](Self::property), of a peer of another pattern.
+    pub(crate) fn property_as(&self, pattern: &str) -> String {
+        let mut tokens = vec![pattern.to_owned(), format!("{CAPACITY}={}", self.capacity)];
         tokens.extend(self.heartbeat.map(heartbeat_token));
         announce(&tokens)
     }

@@ -50,5 +50,6 @@ mod service_name;
 pub mod worker;
 
 pub use crate::announcement::{EXTENSION, PROPERTY};
+pub(crate) use announcement::MAJORDOMO;
 pub use announcement::PeerFacts;
 pub use service_name::{InvalidServiceName, ServiceName};

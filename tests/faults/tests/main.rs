@@ -1,4 +1,4 @@
-//! Majordomo with processes that are killed, stopped and cut off, and sockets on links that are slow.
+//! Majordomo and the Pirates with processes that are killed, stopped and cut off, and sockets on links that are slow.
 //!
 //! | file | what fails |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `brokers.rs` | the broker is killed and comes back, or is stopped |
 //! | `links.rs` | links are slow, cut, or dead |
 //! | `draining.rs` | nothing: processes are asked to end |
+//! | `pirates.rs` | workers, queues, servers and links of the Pirates |
 //! | `resources.rs` | clients that ask for what is not there, and that come and go |
 //! | `pipeline.rs` | a PULL is killed while PUSH sends, without Majordomo |
 //! | `sockets.rs` | nothing: sockets on a slow link, without Majordomo |
@@ -18,6 +19,7 @@ mod hub;
 mod links;
 mod load;
 mod pipeline;
+mod pirates;
 mod resources;
 mod sockets;
 mod workers;

@@ -19,6 +19,7 @@ mod monitors;
 mod news;
 mod pair;
 mod pipeline;
+mod pirates;
 mod proxies;
 mod pubsub;
 mod reconnect;

@@ -8,15 +8,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use privateer_core::{Frame, Message};
+use privateer_core::Message;
 
+use super::dialect::{Dialect, Heard};
 use super::{Output, RequestKey, WorkerEvent, WorkerOptions, WorkerStats};
 use crate::heartbeat::{Heartbeat, Pauses};
-use crate::majordomo::protocol::{BrokerCommand, WorkerCommand};
 use crate::majordomo::{PeerFacts, ServiceName};
 use crate::retry::{Backoff, Jitter};
 
-/// A Majordomo worker without sockets (RFC 7 version 0.1).
+/// A Majordomo worker without sockets (RFC 7 version 0.1); the workers of the Pirate patterns are the same machine.
 ///
 /// After each input call [`poll_output`](Self::poll_output) until it gives nothing, then wait for the next input or
 /// for [`next_timeout`](Self::next_timeout). Heartbeats are the machine's: drive it from a task that never waits for a
@@ -29,13 +29,13 @@ use crate::retry::{Backoff, Jitter};
 #[derive(Debug)]
 pub struct WorkerMachine {
     options: WorkerOptions,
-    service: ServiceName,
+    dialect: Dialect,
     state: State,
     stopping: bool,
     /// The addresses of the requests that are worked on.
-    in_hand: HashMap<RequestKey, Frame>,
+    in_hand: HashMap<RequestKey, Message>,
     /// Requests beyond the capacity, the oldest first.
-    waiting: VecDeque<(Frame, Message)>,
+    waiting: VecDeque<(Message, Message)>,
     next_key: u64,
     backoff: Backoff,
     /// Differs from link to link.
@@ -60,6 +60,11 @@ impl WorkerMachine {
     /// A worker without a connection. `seed` decides how delays are cut at random.
     #[must_use]
     pub fn new(service: ServiceName, options: WorkerOptions, seed: u64) -> Self {
+        Self::speaking(Dialect::Majordomo(service), options, seed)
+    }
+
+    /// A worker that speaks this.
+    pub(crate) fn speaking(dialect: Dialect, options: WorkerOptions, seed: u64) -> Self {
         let backoff = Backoff::new(
             options.first_delay,
             options.longest_delay,
@@ -68,7 +73,7 @@ impl WorkerMachine {
         );
         Self {
             options,
-            service,
+            dialect,
             state: State::Down,
             stopping: false,
             in_hand: HashMap::new(),
@@ -88,6 +93,16 @@ impl WorkerMachine {
         PeerFacts::privateer(self.options.capacity).with_heartbeat(interval)
     }
 
+    /// The value of the property that announces this.
+    pub(crate) fn property(&self) -> String {
+        self.facts().property_as(self.dialect.pattern())
+    }
+
+    /// What a broker or queue announced in its READY.
+    pub(crate) fn read_facts(&self, property: Option<&[u8]>) -> PeerFacts {
+        PeerFacts::read_as(self.dialect.pattern(), property)
+    }
+
     /// There is a new connection, to a broker that announced these facts.
     pub fn connected(&mut self, now: Instant, broker: PeerFacts) {
         self.leave();
@@ -101,8 +116,8 @@ impl WorkerMachine {
             link: Heartbeat::new(now, options, broker.heartbeat, self.seed),
             pauses: Pauses::new(options.interval),
         };
-        let service = self.service.as_frame().clone();
-        self.send(now, WorkerCommand::Ready { service });
+        let ready = self.dialect.ready();
+        self.send(now, ready);
         self.tell(WorkerEvent::Registered);
     }
 
@@ -120,19 +135,19 @@ impl WorkerMachine {
         let State::Up { link, .. } = &mut self.state else {
             return;
         };
-        match BrokerCommand::read(message, self.options.max_frames) {
+        match self.dialect.read(message, self.options.max_frames) {
             Err(kind) => {
                 self.stats.drop_malformed(kind);
                 self.tell(WorkerEvent::Malformed(kind));
             }
-            Ok(BrokerCommand::Disconnect) => {
+            Ok(Heard::Dismissed) => {
                 self.tell(WorkerEvent::Dismissed);
                 self.reconnect();
             }
-            Ok(command) => {
+            Ok(heard) => {
                 link.heard(now);
                 self.backoff.reset();
-                if let BrokerCommand::Request { address, body } = command {
+                if let Heard::Request { address, body } = heard {
                     self.request(address.detach(), body);
                 }
             }
@@ -146,7 +161,8 @@ impl WorkerMachine {
             return self.tell(WorkerEvent::ReplyDropped(key));
         };
         self.stats.replies += 1;
-        self.send(now, WorkerCommand::Reply { address, body });
+        let reply = self.dialect.reply(address, body);
+        self.send(now, reply);
         if let State::Up { link, .. } = &mut self.state {
             // A stranger did not have to show that it lives until now.
             if self.in_hand.is_empty() {
@@ -164,7 +180,11 @@ impl WorkerMachine {
     /// Takes no more requests; ends with DISCONNECT when those in hand are answered, and then says
     /// [`Output::Stopped`].
     pub fn stop(&mut self, now: Instant) {
-        self.stopping = true;
+        let is_first = !std::mem::replace(&mut self.stopping, true);
+        if let (true, State::Up { broker, .. }) = (is_first, &self.state) {
+            let retreat = self.dialect.retreat(broker.privateer);
+            self.send(now, retreat);
+        }
         for _ in self.waiting.drain(..) {
             self.stats.declined += 1;
             self.outputs.push_back(Output::Event(WorkerEvent::Declined));
@@ -172,7 +192,8 @@ impl WorkerMachine {
         match self.state {
             State::Up { .. } if !self.in_hand.is_empty() => {}
             State::Up { .. } => {
-                self.send(now, WorkerCommand::Disconnect);
+                let goodbye = self.dialect.goodbye();
+                self.send(now, goodbye);
                 self.end();
             }
             State::Down => self.end(),
@@ -197,13 +218,15 @@ impl WorkerMachine {
             self.tell(WorkerEvent::BrokerSilent);
             return self.reconnect();
         }
-        let State::Up { link, .. } = &mut self.state else {
+        let has_room = self.in_hand.len() < usize::from(self.options.capacity.get());
+        let State::Up { link, broker, .. } = &mut self.state else {
             return;
         };
         if link.beat_due() <= now {
             link.sent(now);
-            let heartbeat = WorkerCommand::Heartbeat.into_message();
-            self.outputs.push_back(Output::SendIfIdle(heartbeat));
+            let beats = has_room || self.dialect.beats_when_full(broker.privateer);
+            let heartbeat = self.dialect.heartbeat().filter(|_| beats);
+            self.outputs.extend(heartbeat.map(Output::SendIfIdle));
         }
     }
 
@@ -233,7 +256,7 @@ impl WorkerMachine {
         }
     }
 
-    fn request(&mut self, address: Frame, body: Message) {
+    fn request(&mut self, address: Message, body: Message) {
         if self.stopping {
             self.stats.declined += 1;
             self.tell(WorkerEvent::Declined);
@@ -247,7 +270,7 @@ impl WorkerMachine {
         }
     }
 
-    fn take(&mut self, address: Frame, body: Message) {
+    fn take(&mut self, address: Message, body: Message) {
         let key = RequestKey(self.next_key);
         self.next_key += 1;
         self.in_hand.insert(key, address);
@@ -263,7 +286,7 @@ impl WorkerMachine {
                 broker,
                 link,
                 pauses,
-            } if broker.privateer || self.in_hand.is_empty() => {
+            } if self.dialect.has_heartbeats() && (broker.privateer || self.in_hand.is_empty()) => {
                 Some(pauses.judge_at(link.expires()))
             }
             _ => None,
@@ -304,10 +327,10 @@ impl WorkerMachine {
         self.outputs.push_back(Output::Stopped);
     }
 
-    fn send(&mut self, now: Instant, command: WorkerCommand) {
-        if let State::Up { link, .. } = &mut self.state {
+    fn send(&mut self, now: Instant, message: Option<Message>) {
+        if let (State::Up { link, .. }, Some(message)) = (&mut self.state, message) {
             link.sent(now);
-            self.outputs.push_back(Output::Send(command.into_message()));
+            self.outputs.push_back(Output::Send(message));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The worker: offers one service to a broker and answers its requests.
 
+mod dialect;
 mod machine;
 mod options;
 mod output;
@@ -8,6 +9,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dialect::Dialect;
 pub use machine::WorkerMachine;
 pub use options::WorkerOptions;
 pub use output::{Output, RequestKey, WorkerEvent, WorkerStats};

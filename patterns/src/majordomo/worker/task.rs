@@ -12,9 +12,9 @@ use privateer_core::{
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::{Output, RequestKey, WorkerEvent, WorkerMachine, WorkerOptions, WorkerStats};
+use super::{Dialect, Output, RequestKey, WorkerEvent, WorkerMachine, WorkerOptions, WorkerStats};
 use crate::events::{EventSource, Events};
-use crate::majordomo::{InvalidServiceName, PROPERTY, PeerFacts, ServiceName};
+use crate::majordomo::{InvalidServiceName, PROPERTY, ServiceName};
 use crate::service::Service;
 
 /// A Majordomo worker (RFC 7): connects to a broker, offers one service, and comes back whenever the broker is away.
@@ -26,7 +26,7 @@ use crate::service::Service;
 #[derive(Debug)]
 pub struct Worker {
     broker: Endpoint,
-    name: ServiceName,
+    dialect: Dialect,
     service: Service,
     options: WorkerOptions,
     drain: Duration,
@@ -85,22 +85,39 @@ impl Worker {
         E::Error: Into<EndpointError>,
     {
         let broker = broker.try_into().map_err(Into::into)?;
-        broker.check_connectable()?;
         let name = ServiceName::new(service.name().clone())?;
         if name.is_reserved() {
             return Err(WorkerError::ReservedName);
         }
+        let dialect = Dialect::Majordomo(name);
+        Self::speaking(dialect, broker, service, WorkerOptions::default())
+    }
+
+    /// A worker that speaks this.
+    pub(crate) fn speaking(
+        dialect: Dialect,
+        broker: Endpoint,
+        service: Service,
+        options: WorkerOptions,
+    ) -> Result<Self, WorkerError> {
+        broker.check_connectable()?;
         Ok(Self {
             broker,
-            name,
+            dialect,
             service,
-            options: WorkerOptions::default(),
+            options,
             drain: DRAIN,
             shared: Arc::new(Shared {
                 stop: Notify::new(),
                 events: EventSource::new(),
             }),
         })
+    }
+
+    /// The same, speaking this.
+    pub(crate) fn speak(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// How it behaves.
@@ -142,8 +159,8 @@ impl Worker {
     /// Dropped before it is ready, the worker leaves at once; the broker gives what it had in hand to others.
     pub async fn run(self) -> Result<WorkerStats, WorkerError> {
         let (answers, answered) = mpsc::unbounded_channel();
-        let machine =
-            WorkerMachine::new(self.name.clone(), self.options.clone(), fastrand::u64(..));
+        let (dialect, options) = (self.dialect.clone(), self.options.clone());
+        let machine = WorkerMachine::speaking(dialect, options, fastrand::u64(..));
         let socket = self.open(&machine)?;
         socket.connect(&self.broker)?;
         let task = Task {
@@ -167,7 +184,7 @@ impl Worker {
             .reconnect_interval_max(RECONNECT_MAX)
             .heartbeat_interval(Some(interval))
             .heartbeat_timeout(interval.saturating_mul(2))
-            .property(PROPERTY, machine.facts().property())
+            .property(PROPERTY, machine.property())
             .unwrap_or_default();
         DealerSocket::with_options(options)
     }
@@ -243,7 +260,7 @@ impl Task<'_> {
         }
         let stats = self.machine.stats();
         let report = self.socket.close().await;
-        tracing::info!(service = %self.worker.name, unsent = report.unsent, "worker closed");
+        tracing::info!(dialect = ?self.worker.dialect, unsent = report.unsent, "worker closed");
         Ok(stats)
     }
 
@@ -287,8 +304,8 @@ impl Task<'_> {
         match event {
             PeerEvent::Message(_, message) => self.machine.handle_message(now, message),
             PeerEvent::Up(peer) => {
-                self.machine
-                    .connected(now, PeerFacts::read(peer.property(PROPERTY)));
+                let facts = self.machine.read_facts(peer.property(PROPERTY));
+                self.machine.connected(now, facts);
             }
             PeerEvent::Down(_) => self.machine.disconnected(),
             _ => {}

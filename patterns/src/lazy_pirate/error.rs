@@ -1,0 +1,39 @@
+//! [`LazyPirateError`]: how a call ended without a reply.
+
+use privateer_core::{BindError, EndpointError, NoRuntime};
+
+/// A call ended without a reply, or a client or server could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LazyPirateError {
+    /// No server was connected in time; the request was never sent.
+    #[error("no server is connected; is one running at the endpoint?")]
+    NotConnected,
+    /// There was no reply in time. The request may have been worked on all the same.
+    #[error("no reply in time after {tries} tries; is the server too slow, or stopped?")]
+    TimedOut {
+        /// How many tries there were.
+        tries: u32,
+    },
+    /// There was no reply in time, and the server had its share of retries, so another try was refused.
+    #[error("no reply after {tries} tries, and no more are allowed; let other calls succeed first")]
+    Refused {
+        /// How many tries there were.
+        tries: u32,
+    },
+    /// The client was closed.
+    #[error("the client is closed")]
+    Cancelled,
+    /// There is no endpoint to connect to.
+    #[error("no endpoint was given; give one at least")]
+    NoEndpoint,
+    /// An endpoint is none to connect to.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// An endpoint cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There is no Tokio runtime.
+    #[error(transparent)]
+    NoRuntime(#[from] NoRuntime),
+}

@@ -1,0 +1,59 @@
+//! Lazy Pirate: a client that tries again, and a server for it; no broker (the guide's chapter 4).
+//!
+//! ```text
+//!  client ──► ∅ · body ──► server A        no answer in time: again, to B if there is one
+//!         ──► ∅ · body ──► server B        the first answer counts, each answer counts once
+//! ```
+//!
+//! The client talks to any REP or ROUTER that follows the guide. Towards a REP, or a server or queue of ours, many calls
+//! share a connection, told apart by a number before the empty frame, which comes back with the reply; towards a stranger
+//! each call in flight has a connection of its own.
+//!
+//! # Example
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use privateer::lazy_pirate::{LazyPirate, LazyPirateServer};
+//!
+//! let server = LazyPirateServer::bind("tcp://127.0.0.1:*", |request| async move { request }).await?;
+//! let endpoint = server.endpoint().clone();
+//! tokio::spawn(server.run());
+//!
+//! let client = LazyPirate::connect([&endpoint])?;
+//! assert_eq!(client.request("hello").await?[0], "hello");
+//! # Ok(()) }
+//! ```
+//!
+//! # Contract
+//! - Each call ends once: with a reply, or with an error that tells whether the request was ever sent
+//!   ([`LazyPirateError::NotConnected`]), or sent and not answered ([`LazyPirateError::TimedOut`]), or sent and not to be
+//!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, or the limit that is set.
+//! - A request may be worked on as often as it is tried, and once more if it is hedged. Make it such that this does no
+//!   harm, or put a key into it by which the server knows a repeat.
+//! - A reply that comes late, twice, or to a call that was given up, is dropped and counted.
+//! - Replies may come in another order than requests were sent.
+//! - A request that no server could be sent uses no try up: it waits for a connection within its time.
+//!
+//! # Metrics
+//! [`LazyPirate::stats`] and [`LazyPirateServer::handle`] are one snapshot each of all that a client and a server count.
+
+mod error;
+mod lanes;
+mod machine;
+mod options;
+mod output;
+mod server;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::LazyPirateError;
+pub use lanes::LaneKey;
+pub use machine::{CallKey, LazyPirateMachine};
+pub use options::LazyPirateOptions;
+pub use output::{LazyPirateEvent, LazyPirateStats, Outcome, Output};
+pub use server::{LazyPirateServer, ServerHandle, ServerStats};
+pub use task::LazyPirate;
+
+/// The token by which a server of ours says that it returns envelopes.
+pub(crate) const PATTERN: &str = "lazy-pirate";
