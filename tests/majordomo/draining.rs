@@ -14,14 +14,31 @@ use crate::hub::{Hub, check, echo, patient, patient_worker, with_capacity};
 use crate::raw::{DISCONNECT, REQUEST, Raw, w_reply};
 use crate::support::sockets::{scale, soon, until};
 
+/// Holds back what a service answers.
+struct Gate {
+    arrived: Semaphore,
+    permits: Semaphore,
+}
+
+impl Gate {
+    /// Waits until a request is in the hands of the service.
+    async fn arrival(&self) {
+        soon(self.arrived.acquire()).await.unwrap().forget();
+    }
+}
+
 /// A service `echo`, each of whose answers needs a permit.
-fn gated() -> (Service, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let permits = Arc::clone(&gate);
+fn gated() -> (Service, Arc<Gate>) {
+    let gate = Arc::new(Gate {
+        arrived: Semaphore::new(0),
+        permits: Semaphore::new(0),
+    });
+    let passed = Arc::clone(&gate);
     let service = Service::frames("echo", move |request| {
-        let permits = Arc::clone(&permits);
+        let gate = Arc::clone(&passed);
         async move {
-            permits.acquire().await.unwrap().forget();
+            gate.arrived.add_permits(1);
+            gate.permits.acquire().await.unwrap().forget();
             request
         }
     });
@@ -53,8 +70,9 @@ async fn a_stopped_worker_finishes_its_call() {
         calls.spawn(async move { check(&client, call.to_string()).await });
     }
     until(|| (hub.stats().in_flight, hub.stats().queued) == (1, 2)).await;
+    gate.arrival().await;
     handle.stop();
-    gate.add_permits(1);
+    gate.permits.add_permits(1);
     hub.expect(|event| {
         matches!(
             event,
@@ -125,11 +143,11 @@ async fn workers_are_replaced_without_an_error() {
 #[tokio::test]
 async fn the_drain_of_a_worker_has_a_limit() {
     let mut hub = Hub::start().await;
-    let (service, _gate) = gated();
+    let (service, gate) = gated();
     let (handle, running) = run(worker(&hub, service).drain(Duration::from_millis(20)));
     let client = hub.client();
     tokio::join!(check(&client, "stuck"), async {
-        until(|| hub.stats().in_flight == 1).await;
+        gate.arrival().await;
         handle.stop();
         let stats = soon(running).await.unwrap().unwrap();
         assert_eq!((stats.replies, stats.in_hand), (0, 1));
@@ -213,11 +231,11 @@ async fn a_call_outlives_its_broker() {
     let client = hub.client();
     let endpoint = hub.endpoint.to_string();
     let ((), next) = tokio::join!(check(&client, "patient"), async {
-        until(|| hub.stats().in_flight == 1).await;
+        gate.arrival().await;
         let stats = hub.stop().await;
         assert_eq!((stats.replies, stats.workers), (0, 0));
         // The first answer is that to the old broker.
-        gate.add_permits(2);
+        gate.permits.add_permits(2);
         Hub::run(Broker::with_options(patient()).unwrap(), &endpoint).await
     });
     let stats = client.stats();
