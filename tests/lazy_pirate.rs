@@ -6,6 +6,7 @@ mod support;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use privateer::core::{
@@ -181,6 +182,61 @@ async fn calls_survive_a_server_that_is_restarted() {
     let (_, _handle, _running) = echo_at(&endpoint.to_string()).await;
     assert_eq!(soon(call).await.unwrap().unwrap(), Message::from("2"));
     client.close().await;
+}
+
+/// F-8: a call that is tried until its answer is there takes effect once; so does one whose answer was lost with the
+/// connection.
+#[tokio::test]
+async fn a_call_with_many_tries_takes_effect_once() {
+    let effects = Arc::new(AtomicU64::new(0));
+    let (gate, counted) = (Arc::new(Notify::new()), Arc::clone(&effects));
+    let opened = Arc::clone(&gate);
+    let server = LazyPirateServer::bind(ANY, move |request: Message| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.notified().await;
+            request
+        }
+    });
+    let server = soon(server).await.unwrap();
+    let (endpoint, handle) = (server.endpoint().clone(), server.handle());
+    tokio::spawn(server.run());
+    let options = tries(1000).timeout(ms(5)).within(Duration::from_secs(60));
+    let client = LazyPirate::with_options([&endpoint], options).unwrap();
+    let calling = client.clone();
+    let call = tokio::spawn(async move { calling.request("Hi").await });
+    until(|| handle.stats().repeated >= 20).await;
+    gate.notify_one();
+    assert_eq!(soon(call).await.unwrap().unwrap(), Message::from("Hi"));
+    assert_eq!(effects.load(Ordering::Relaxed), 1);
+    client.close().await;
+}
+
+/// F-8, U8: who asks again on another connection gets the same answer, and no handler works on it.
+#[tokio::test]
+async fn an_answer_is_given_again_on_another_connection() {
+    let (endpoint, handle, _running) = echo_at(ANY).await;
+    let key = Frame::from(*b"\0PK1sixteen octets!!");
+    for (number, body) in [(1, "first"), (2, "again")] {
+        let raw = DealerSocket::new().unwrap();
+        raw.connect(&endpoint).unwrap();
+        let asked = |body| {
+            [
+                Frame::from([number]),
+                key.clone(),
+                Frame::empty(),
+                Frame::from(body),
+            ]
+        };
+        raw.send(asked(body)).await.unwrap();
+        assert_eq!(
+            soon(raw.recv()).await.unwrap(),
+            Message::from(asked("first"))
+        );
+    }
+    let stats = handle.stats();
+    assert_eq!((stats.requests, stats.replies, stats.repeated), (2, 2, 1));
 }
 
 /// Hedging: a server that hangs costs as long as the hedge waits, not a timeout.

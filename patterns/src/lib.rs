@@ -4,6 +4,7 @@ mod announcement;
 mod arena;
 mod events;
 pub mod heartbeat;
+mod idempotency;
 pub mod lazy_pirate;
 pub mod majordomo;
 pub mod paranoid_pirate;

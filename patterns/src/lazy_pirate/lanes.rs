@@ -140,7 +140,7 @@ impl LazyPirateMachine {
         let lane = self.lanes.get_mut(key.0)?;
         let number = match (lane.state, envelope.map(Message::frames)) {
             (State::Single, None) => lane.numbers.iter().next().copied(),
-            (State::Shared, Some([number])) => {
+            (State::Shared, Some([number, _key])) => {
                 let octets = <[u8; 4]>::try_from(number.as_slice()).ok()?;
                 Some(u32::from_be_bytes(octets)).filter(|number| lane.numbers.contains(number))
             }
@@ -183,7 +183,10 @@ impl LazyPirateMachine {
         lane.numbers.insert(number);
         call.numbers.push(number);
         let envelope = match lane.state {
-            State::Shared => Some(Message::from(Frame::from(number.to_be_bytes()))),
+            State::Shared => {
+                let number = Frame::from(number.to_be_bytes());
+                Some(Message::from([number, call.key.write()]))
+            }
             State::Single | State::Opening => None,
         };
         if let (State::Single, Some(server)) = (lane.state, self.servers.get_mut(server)) {

@@ -13,6 +13,7 @@ use privateer_core::Message;
 use super::lanes::{Lane, LaneKey, Server};
 use super::{LazyPirateEvent, LazyPirateOptions, LazyPirateStats, Outcome, Output};
 use crate::arena::{Arena, Id, Queue};
+use crate::idempotency::IdempotencyKey;
 use crate::paranoid_pirate::protocol::{ClientMessage, MAX_FRAMES};
 use crate::retry::{Failure, GaveUp, Next, Retry};
 use crate::timers::{Timers, after};
@@ -23,7 +24,8 @@ use crate::timers::{Timers, after};
 /// for [`next_timeout`](Self::next_timeout). The window, how many calls may be in flight, is the task's.
 ///
 /// - A server that returns envelopes, a REP or one of ours, gets all calls on one connection, each try with a number of
-///   its own that comes back. So a reply to the first try counts also during the second, and once only.
+///   its own that comes back. So a reply to the first try counts also during the second, and once only. With it goes a
+///   key, the same in all tries, by which a server of ours recognises a repeat.
 /// - A stranger, a ROUTER that may not know envelopes, has a connection for each call in flight. A try that is given up
 ///   takes its connection with it, as in the guide: the late reply would answer the next call.
 /// - Tries go round the servers; the next one of a call goes to another server than the last if there is one.
@@ -42,6 +44,8 @@ pub struct LazyPirateMachine {
     pub(super) last_number: u32,
     /// Where the next try goes.
     pub(super) next_server: usize,
+    /// Random, for the keys of calls.
+    client: u64,
     seed: u64,
     pub(super) outputs: VecDeque<Output>,
     pub(super) stats: LazyPirateStats,
@@ -65,6 +69,7 @@ pub(super) struct Try {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) body: Message,
+    pub(super) key: IdempotencyKey,
     pub(super) retry: Retry,
     pub(super) phase: Phase,
     /// Its tries that are not answered, given up or not: a few.
@@ -96,7 +101,8 @@ const LATE: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(100);
 
 impl LazyPirateMachine {
-    /// A client of so many servers, with a connection to each. `seed` decides how pauses are cut.
+    /// A client of so many servers, with a connection to each. `seed` decides how pauses are cut, and names the
+    /// client in the keys of its calls: give it 64 random bits.
     #[must_use]
     pub fn new(servers: usize, options: LazyPirateOptions, seed: u64) -> Self {
         let mut machine = Self {
@@ -109,6 +115,7 @@ impl LazyPirateMachine {
             timers: Timers::new(),
             last_number: 0,
             next_server: 0,
+            client: seed,
             seed,
             outputs: VecDeque::new(),
             stats: LazyPirateStats::default(),
@@ -124,6 +131,7 @@ impl LazyPirateMachine {
         let ends = after(now, self.options.limit());
         let id = self.calls.insert(Call {
             body,
+            key: IdempotencyKey::new(self.client, self.stats.calls),
             retry: Retry::new(now, &self.options.retry, self.seed).until(Some(ends)),
             phase: Phase::Waiting,
             numbers: Vec::new(),

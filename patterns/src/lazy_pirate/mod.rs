@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The client talks to any REP or ROUTER that follows the guide. Towards a REP, or a server or queue of ours, many calls
-//! share a connection, told apart by a number before the empty frame, which comes back with the reply; towards a stranger
+//! share a connection, told apart by a number before the empty frame, which comes back with the reply, and named by a key; towards a stranger
 //! each call in flight has a connection of its own.
 //!
 //! # Example
@@ -27,8 +27,10 @@
 //! - Each call ends once: with a reply, or with an error that tells whether the request was ever sent
 //!   ([`LazyPirateError::NotConnected`]), or sent and not answered ([`LazyPirateError::TimedOut`]), or sent and not to be
 //!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, or the limit that is set.
-//! - A request may be worked on as often as it is tried, and once more if it is hedged. Make it such that this does no
-//!   harm, or put a key into it by which the server knows a repeat.
+//! - A call takes effect once at a server of ours, however often it is tried there: all tries have the call's key, and a
+//!   repeat gets the answer of the first, as long as the server lives and keeps it ([`ReplyCacheOptions`]).
+//! - Two servers may both work on a call, if it is tried or hedged at both, and so may one that was restarted. A server of
+//!   others may work on it as often as it is tried. Make such requests harmless, or put a key of your own into them.
 //! - A reply that comes late, twice, or to a call that was given up, is dropped and counted.
 //! - Replies may come in another order than requests were sent.
 //! - A request that no server could be sent uses no try up: it waits for a connection within its time.
@@ -36,6 +38,7 @@
 //! # Metrics
 //! [`LazyPirate::stats`] and [`LazyPirateServer::handle`] are one snapshot each of all that a client and a server count.
 
+mod desk;
 mod error;
 mod lanes;
 mod machine;
@@ -47,6 +50,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub use crate::idempotency::ReplyCacheOptions;
 pub use error::LazyPirateError;
 pub use lanes::LaneKey;
 pub use machine::{CallKey, LazyPirateMachine};

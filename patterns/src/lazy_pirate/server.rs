@@ -8,22 +8,25 @@ use std::time::Duration;
 
 use privateer_core::{Endpoint, EndpointError, Message, Peer, RouterSocket, SocketOptions};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::desk::{Desk, Placed, Route};
 use super::{LazyPirateError, PATTERN};
 use crate::announcement::{PROPERTY, announce};
+use crate::idempotency::ReplyCacheOptions;
 use crate::paranoid_pirate::protocol::{ClientMessage, MAX_FRAMES};
 
 /// A server of one kind of work: answers each request with what its handler makes of it, several at a time.
 ///
-/// Envelopes come back untouched, so clients may be REQ sockets that correlate or not, Lazy Pirates, and queues.
+/// Envelopes come back untouched, so clients may be REQ sockets that correlate or not, Lazy Pirates, and queues. A Lazy
+/// Pirate's tries have its call's key with them: the handler works on a call once, and later tries get the same answer.
 #[derive(Debug)]
 pub struct LazyPirateServer {
     router: RouterSocket,
     endpoint: Endpoint,
     handler: Handler,
     capacity: usize,
+    cache: ReplyCacheOptions,
     drain: Duration,
     shared: Arc<Shared>,
 }
@@ -38,11 +41,13 @@ pub struct ServerHandle(Arc<Shared>);
 pub struct ServerStats {
     /// Requests that were read.
     pub requests: u64,
+    /// Those of them that repeat a call which is in hand, or was answered: they are not worked on.
+    pub repeated: u64,
     /// Replies that were sent.
     pub replies: u64,
-    /// Replies that were dropped since their clients were gone, or did not take them.
+    /// Replies that were dropped since their clients were gone, or did not take them, or asked too often meanwhile.
     pub undelivered: u64,
-    /// Handlers that panicked: their clients try again.
+    /// Requests whose handlers panicked: their clients try again.
     pub panicked: u64,
     /// Messages that are no requests.
     pub malformed: u64,
@@ -93,6 +98,7 @@ impl LazyPirateServer {
             endpoint,
             handler: Handler(Box::new(handler)),
             capacity: CAPACITY,
+            cache: ReplyCacheOptions::default(),
             drain: DRAIN,
             shared: Arc::default(),
         })
@@ -103,6 +109,13 @@ impl LazyPirateServer {
     #[must_use]
     pub const fn capacity(mut self, requests: NonZeroUsize) -> Self {
         self.capacity = requests.get();
+        self
+    }
+
+    /// Which answers are kept for callers that ask again.
+    #[must_use]
+    pub const fn reply_cache(mut self, cache: ReplyCacheOptions) -> Self {
+        self.cache = cache;
         self
     }
 
@@ -131,14 +144,14 @@ impl LazyPirateServer {
     /// # Cancel safety
     /// Dropped before it is ready, the server ends at once; clients send again what was in hand, to the next one.
     pub async fn run(self) -> ServerStats {
-        let mut working: JoinSet<(Peer, ClientMessage)> = JoinSet::new();
+        let mut desk = Desk::new(self.cache);
         loop {
-            let has_room = working.len() < self.capacity;
+            let has_room = desk.len() < self.capacity;
             tokio::select! {
                 () = self.shared.stop.notified() => break,
-                Some(answered) = working.join_next() => self.answered(answered.ok()),
+                Some((routes, reply)) = desk.next() => self.answered(routes, reply.as_ref()),
                 request = self.router.recv(), if has_room => match request {
-                    Ok((client, request)) => self.begin(&mut working, client, request),
+                    Ok((client, request)) => self.begin(&mut desk, client, request),
                     Err(_closed) => break,
                 },
             }
@@ -146,8 +159,8 @@ impl LazyPirateServer {
         // It is bound, and if it were not, there would be nothing to do.
         let _unbound = self.router.unbind(&self.endpoint).await;
         let finish = async {
-            while let Some(answered) = working.join_next().await {
-                self.answered(answered.ok());
+            while let Some((routes, reply)) = desk.next().await {
+                self.answered(routes, reply.as_ref());
             }
         };
         // Whether all was answered or not, the next steps are the same.
@@ -158,37 +171,44 @@ impl LazyPirateServer {
         stats
     }
 
-    fn begin(&self, working: &mut JoinSet<(Peer, ClientMessage)>, client: Peer, request: Message) {
+    fn begin(&self, desk: &mut Desk, client: Peer, request: Message) {
         let Ok(request) = ClientMessage::read(request, MAX_FRAMES) else {
             self.shared.stats().malformed += 1;
             return;
         };
-        let mut stats = self.shared.stats();
-        stats.requests += 1;
-        stats.in_hand += 1;
-        drop(stats);
-        let envelope = request.envelope.map(Message::detach);
-        let answer = (self.handler.0)(request.body);
-        working.spawn(async move {
-            let body = answer.await;
-            (client, ClientMessage { envelope, body })
-        });
+        self.shared.stats().requests += 1;
+        match desk.place(client, request, &self.handler.0) {
+            Placed::New => self.shared.stats().in_hand += 1,
+            Placed::Joined { forgot_one } => {
+                let mut stats = self.shared.stats();
+                stats.repeated += 1;
+                stats.undelivered += u64::from(forgot_one);
+            }
+            Placed::Repeated(route, reply) => {
+                self.shared.stats().repeated += 1;
+                self.reply(route, reply);
+            }
+        }
     }
 
-    /// Sends a reply; none if the handler panicked.
-    fn answered(&self, answered: Option<(Peer, ClientMessage)>) {
-        let sent = answered.map(|(client, reply)| {
-            let sent = self.router.try_send(&client, reply.into_message());
-            sent.map_err(|error| drop(error.into_message()))
-        });
-        let mut stats = self.shared.stats();
-        stats.in_hand -= 1;
-        match sent {
-            Some(Ok(())) => stats.replies += 1,
-            Some(Err(_full_or_gone)) => {
-                stats.undelivered += 1;
+    /// Sends an answer to all who asked for it; none if the handler panicked.
+    fn answered(&self, routes: Vec<Route>, reply: Option<&Message>) {
+        self.shared.stats().in_hand -= 1;
+        for route in routes {
+            match reply {
+                Some(reply) => self.reply(route, reply.clone()),
+                None => self.shared.stats().panicked += 1,
             }
-            None => stats.panicked += 1,
+        }
+    }
+
+    fn reply(&self, (client, envelope): Route, body: Message) {
+        let message = ClientMessage { envelope, body }.into_message();
+        let sent = self.router.try_send(&client, message);
+        let mut stats = self.shared.stats();
+        match sent {
+            Ok(()) => stats.replies += 1,
+            Err(_full_or_gone) => stats.undelivered += 1,
         }
     }
 }

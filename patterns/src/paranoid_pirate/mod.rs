@@ -32,6 +32,8 @@
 //!   [`QueueOptions::attempts`] workers died with it: then an event tells, with the request in it.
 //! - It may be worked on more than once: a worker that is presumed dead may be alive. Its client gets one reply; late and
 //!   repeated ones are dropped and counted. With [`QueueOptions::at_most_once`] it is given to one worker only.
+//! - A call of a Lazy Pirate, which has a key, is one request, however often it is tried: a repeat gets the reply of the
+//!   first, as long as the queue lives and keeps it ([`ReplyCacheOptions`]). With `at_most_once` it takes effect at most once.
 //! - Requests of one client may be answered in another order than sent, if it sends several at a time.
 //! - What no worker is free for stays in the clients' connections: nothing is lost, the queue's memory does not grow, and
 //!   clients are served in turn, whoever sent most.
@@ -50,6 +52,7 @@ pub mod protocol;
 pub mod queue;
 mod worker;
 
+pub use crate::idempotency::ReplyCacheOptions;
 pub use queue::{Queue, QueueError, QueueHandle, QueueOptions, QueueStats};
 pub use worker::PirateWorker;
 

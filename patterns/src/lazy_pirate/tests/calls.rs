@@ -66,7 +66,9 @@ fn a_late_reply_to_an_earlier_try_counts_once() {
     scene.advance(ms(2700));
     let sent = scene.sent();
     assert_eq!(sent.len(), 2);
-    assert_ne!(sent[0].1, sent[1].1, "each has a number of its own");
+    let frames = [&sent[0].1, &sent[1].1].map(Message::frames);
+    assert_ne!(frames[0][0], frames[1][0], "each has a number of its own");
+    assert_eq!(frames[0][1..], frames[1][1..], "both have the call's key");
     scene.echo(&sent[0]);
     assert_eq!(scene.finished(), [(call, reply("1"))]);
     scene.echo(&sent[1]);
@@ -229,4 +231,27 @@ fn calls_that_ended_leave_nothing_behind() {
         scene.outputs.clear();
     }
     assert!(scene.client.timers.len() < 100 && scene.client.tries.is_empty());
+}
+
+/// F-8: no two calls have the same key, of one client or of two.
+#[test]
+fn each_call_has_a_key_of_its_own() {
+    let mut keys = std::collections::HashSet::new();
+    for seed in 0..2 {
+        let mut client = LazyPirateMachine::new(1, LazyPirateOptions::default(), seed);
+        let Some(Output::OpenLane { lane, .. }) = client.poll_output() else {
+            panic!("no connection is opened");
+        };
+        let now = Instant::now();
+        client.lane_up(now, lane, true);
+        for _ in 0..10 {
+            client.call(now, Message::from("Hi"));
+        }
+        for output in std::iter::from_fn(|| client.poll_output()) {
+            if let Output::Send { message, .. } = output {
+                keys.insert(message.frames()[1].clone());
+            }
+        }
+    }
+    assert_eq!(keys.len(), 20);
 }

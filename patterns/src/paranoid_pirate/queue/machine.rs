@@ -13,6 +13,7 @@ use privateer_core::Message;
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueOptions, QueueStats};
 use crate::arena::{Arena, Id, Queue};
 use crate::heartbeat::{Heartbeat, Pauses};
+use crate::idempotency::{Calls, Found, IdempotencyKey};
 use crate::majordomo::PeerFacts;
 use crate::paranoid_pirate::protocol::{ClientMessage, Framing};
 use crate::timers::{Timers, after};
@@ -27,6 +28,7 @@ use crate::timers::{Timers, after};
 /// - Only READY and a reply make a worker idle; a heartbeat shows that it lives, and no more.
 /// - A request stays in the table until it is answered. When its worker dies, another one gets it, up to
 ///   [`QueueOptions::attempts`](super::QueueOptions::attempts) times; a late answer of the first is dropped.
+/// - A call with a key is given to a worker once, as long as that lives: who asks again gets the same reply.
 /// - A worker of others gets requests in exactly the frames that the guide's worker accepts: address, empty, one frame.
 #[derive(Debug)]
 pub struct QueueMachine {
@@ -43,6 +45,8 @@ pub struct QueueMachine {
     /// Counts up with each worker that becomes idle.
     pub(super) turn: u64,
     pub(super) requests: Arena<Request, 1>,
+    /// Calls with keys, in hand and answered.
+    pub(super) calls: Calls<Id<Request>>,
     /// Requests of one frame that lost their worker.
     pub(super) waiting: Queue<PLACE>,
     /// Requests of several frames that lost their worker, or that no idle worker takes.
@@ -110,12 +114,16 @@ pub(super) struct Worker {
 /// A request that is not answered yet.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) client: PeerKey,
-    pub(super) envelope: Option<Message>,
+    pub(super) key: Option<IdempotencyKey>,
+    /// Who asked: once, or more often if it is repeated.
+    pub(super) routes: Vec<Route>,
     pub(super) body: Message,
     pub(super) attempts: u32,
     pub(super) place: Place,
 }
+
+/// Where the reply goes: a client, and the envelope of its request.
+pub(super) type Route = (PeerKey, Option<Message>);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -134,6 +142,7 @@ impl QueueMachine {
     pub fn new(options: QueueOptions, epoch: u64) -> Self {
         Self {
             pauses: Pauses::new(options.heartbeat.interval),
+            calls: Calls::new(options.reply_cache),
             options,
             epoch,
             links: 0,
@@ -168,21 +177,37 @@ impl QueueMachine {
             Err(kind) => return self.drop_malformed(client, kind),
         };
         self.stats.requests += 1;
-        let is_single = request.body.len() == 1;
-        let place = Place::Waiting {
-            expires: after(now, self.options.queue_ttl),
-        };
+        let key = IdempotencyKey::read(request.envelope.as_ref());
         let request = Request {
-            client,
-            envelope: request.envelope.map(Message::detach),
+            key,
+            routes: vec![(client, request.envelope.map(Message::detach))],
             body: request.body,
             attempts: 0,
-            place,
+            place: Place::Waiting {
+                expires: after(now, self.options.queue_ttl),
+            },
         };
+        match key.map_or(Found::New, |key| self.calls.find(now, key)) {
+            Found::New => self.admit(now, request),
+            Found::InHand(id) => self.join(id, request),
+            Found::Answered(reply) => {
+                self.stats.repeated += 1;
+                self.reply_to(request.routes, &reply);
+            }
+            Found::Failed => self.drop_now(request, DropReason::DeadBefore),
+        }
+    }
+
+    fn admit(&mut self, now: Instant, request: Request) {
+        let is_single = request.body.len() == 1;
         if !is_single && self.capable == 0 {
             return self.drop_now(request, DropReason::NoCapableWorker);
         }
+        let key = request.key;
         let id = self.requests.insert(request);
+        if let Some(key) = key {
+            self.calls.begin(key, id);
+        }
         match self.idle_for(is_single) {
             Some(worker) => self.give(now, worker, id),
             None => self.wait(id),

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::heartbeat::HeartbeatOptions;
+use crate::idempotency::ReplyCacheOptions;
 use crate::paranoid_pirate::protocol::MAX_FRAMES;
 
 /// How a queue behaves. The default serves the guide's clients and workers as well as ours.
@@ -20,6 +21,7 @@ pub struct QueueOptions {
     pub(super) processing_deadline: Duration,
     pub(super) max_frames: usize,
     pub(super) heartbeat_registers: bool,
+    pub(super) reply_cache: ReplyCacheOptions,
 }
 
 impl QueueOptions {
@@ -80,6 +82,13 @@ impl QueueOptions {
         self
     }
 
+    /// Which replies are kept for callers that ask again: for calls with keys, as Lazy Pirates make them.
+    #[must_use]
+    pub const fn reply_cache(mut self, cache: ReplyCacheOptions) -> Self {
+        self.reply_cache = cache;
+        self
+    }
+
     /// A heartbeat of a worker that did not say READY counts as READY: for workers of others that never say it again.
     /// - Default: it is ignored and counted, as RFC 6 wants it
     #[must_use]
@@ -102,6 +111,7 @@ impl Default for QueueOptions {
             processing_deadline: Duration::from_secs(900),
             max_frames: MAX_FRAMES,
             heartbeat_registers: false,
+            reply_cache: ReplyCacheOptions::default(),
         }
     }
 }

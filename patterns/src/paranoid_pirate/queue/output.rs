@@ -126,10 +126,14 @@ pub enum DropReason {
     AttemptsExhausted,
     /// The request has several frames, and no worker is there that takes such.
     NoCapableWorker,
+    /// The request repeats one whose last worker was lost.
+    DeadBefore,
     /// The client of the reply is gone.
     ClientGone,
     /// The client does not take its replies.
     ClientFull,
+    /// The same call was asked for so often that this one of its requests is not answered.
+    Repeated,
     /// The reply came after its worker was presumed dead, so that the request was given to another.
     Late,
     /// The reply answers no request that its worker has in hand.
@@ -141,12 +145,14 @@ impl DropReason {
     pub const KINDS: usize = Self::ALL.len();
 
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Expired,
         Self::AttemptsExhausted,
         Self::NoCapableWorker,
+        Self::DeadBefore,
         Self::ClientGone,
         Self::ClientFull,
+        Self::Repeated,
         Self::Late,
         Self::Unasked,
     ];
@@ -158,6 +164,8 @@ impl DropReason {
 pub struct QueueStats {
     /// Requests that were read from clients.
     pub requests: u64,
+    /// Those of them that repeat a call which is in hand, or was answered: no worker gets them.
+    pub repeated: u64,
     /// Replies that were passed to clients.
     pub replies: u64,
     /// How often a request was taken back from a lost worker to be given to another.

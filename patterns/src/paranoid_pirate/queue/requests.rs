@@ -9,12 +9,15 @@ use std::time::Instant;
 
 use privateer_core::{Frame, Message};
 
-use super::machine::{Place, Request, Timer, Worker};
+use super::machine::{Place, Request, Route, Timer, Worker};
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::Id;
-use crate::paranoid_pirate::protocol::{Malformed, ToWorker};
+use crate::paranoid_pirate::protocol::{ClientMessage, Malformed, ToWorker};
 use crate::timers::after;
 use crate::token;
+
+/// So many repeats of a call wait for its reply.
+const ROUTES: usize = 8;
 
 impl QueueMachine {
     /// Gives requests that wait to workers that have room, until either is used up.
@@ -79,7 +82,7 @@ impl QueueMachine {
         request.place = Place::Waiting { expires };
         let attempts = request.attempts;
         if attempts >= most {
-            return self.drop_request(id, DropReason::AttemptsExhausted);
+            return self.drop_request(now, id, DropReason::AttemptsExhausted);
         }
         self.stats.redispatched += 1;
         self.tell(QueueEvent::Redispatched { attempts });
@@ -114,24 +117,55 @@ impl QueueMachine {
             true => self.waiting.remove(&mut self.requests, id),
             false => self.waiting_many.remove(&mut self.requests, id),
         }
-        self.drop_request(id, DropReason::Expired);
+        self.drop_request(due, id, DropReason::Expired);
     }
 
     /// Drops a request that is in no queue.
-    pub(super) fn drop_request(&mut self, id: Id<Request>, reason: DropReason) {
-        if let Some(request) = self.requests.remove(id) {
-            self.drop_now(request, reason);
+    pub(super) fn drop_request(&mut self, now: Instant, id: Id<Request>, reason: DropReason) {
+        let Some(request) = self.requests.remove(id) else {
+            return;
+        };
+        match (request.key, reason) {
+            (Some(key), DropReason::AttemptsExhausted) => self.calls.failed(now, key),
+            (Some(key), _) => self.calls.forget(key),
+            (None, _) => {}
+        }
+        self.drop_now(request, reason);
+    }
+
+    /// All who asked for it get no reply.
+    pub(super) fn drop_now(&mut self, request: Request, reason: DropReason) {
+        for (client, _) in request.routes {
+            self.stats.drop_for(reason);
+            self.tell(QueueEvent::RequestDropped {
+                client,
+                reason,
+                attempts: request.attempts,
+                body: request.body.clone(),
+            });
         }
     }
 
-    pub(super) fn drop_now(&mut self, request: Request, reason: DropReason) {
-        self.stats.drop_for(reason);
-        self.tell(QueueEvent::RequestDropped {
-            client: request.client,
-            reason,
-            attempts: request.attempts,
-            body: request.body,
-        });
+    /// A request repeats one that is not answered yet, and waits for the same reply; the oldest of too many is forgotten.
+    pub(super) fn join(&mut self, id: Id<Request>, repeat: Request) {
+        self.stats.repeated += 1;
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        request.routes.extend(repeat.routes);
+        if request.routes.len() > ROUTES {
+            let (client, _) = request.routes.remove(0);
+            self.drop_reply(client, DropReason::Repeated);
+        }
+    }
+
+    pub(super) fn reply_to(&mut self, routes: Vec<Route>, body: &Message) {
+        for (to, envelope) in routes {
+            let body = body.clone();
+            let message = ClientMessage { envelope, body }.into_message();
+            self.stats.replies += 1;
+            self.outputs.push_back(Output::ToClient { to, message });
+        }
     }
 
     pub(super) fn drop_reply(&mut self, peer: PeerKey, reason: DropReason) {

@@ -14,7 +14,7 @@ use super::{Departure, DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::{Id, Queue};
 use crate::heartbeat::Heartbeat;
 use crate::majordomo::PeerFacts;
-use crate::paranoid_pirate::protocol::{ClientMessage, Framing, FromWorker, ToWorker};
+use crate::paranoid_pirate::protocol::{Framing, FromWorker, ToWorker};
 use crate::timers::after;
 use crate::token;
 
@@ -64,7 +64,7 @@ impl QueueMachine {
                     _ => None,
                 };
                 match named.filter(|id| worker.is_some() && self.holder(*id) == worker) {
-                    Some(request) => self.answered(now, request, body),
+                    Some(request) => self.answered(now, request, &body),
                     None => self.strange_reply(now, from, framing, named.is_some()),
                 }
             }
@@ -119,7 +119,7 @@ impl QueueMachine {
         }
     }
 
-    fn answered(&mut self, now: Instant, id: Id<Request>, body: Message) {
+    fn answered(&mut self, now: Instant, id: Id<Request>, body: &Message) {
         let Some(worker_id) = self.holder(id) else {
             return;
         };
@@ -128,11 +128,10 @@ impl QueueMachine {
             worker.in_hand.remove(&mut self.requests, id);
         }
         if let Some(request) = self.requests.remove(id) {
-            let envelope = request.envelope;
-            let message = ClientMessage { envelope, body }.into_message();
-            self.stats.replies += 1;
-            let to = request.client;
-            self.outputs.push_back(Output::ToClient { to, message });
+            if let Some(key) = request.key {
+                self.calls.answered(now, key, body);
+            }
+            self.reply_to(request.routes, body);
         }
         let worker = self.workers.get(worker_id);
         if worker.is_some_and(|worker| worker.is_leaving && worker.in_hand.is_empty()) {

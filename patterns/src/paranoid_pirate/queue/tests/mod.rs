@@ -1,5 +1,6 @@
 //! Tests of the queue, on virtual time: clients and workers are played by hand, and nothing sleeps.
 
+mod keys;
 mod requests;
 mod workers;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use privateer_core::{Frame, Message};
 
 use super::*;
+use crate::idempotency::ReplyCacheOptions;
 use crate::majordomo::PeerFacts;
 use crate::paranoid_pirate::protocol::{Framing, FromWorker, MAX_FRAMES, Malformed, ToWorker};
 
