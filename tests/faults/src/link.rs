@@ -1,4 +1,4 @@
-//! [`Link`]: a proxy for tcp or ipc whose connections can be delayed, throttled, held back, refused and cut.
+//! [`Link`]: a proxy for tcp or ipc whose connections can be delayed, throttled, held back, damaged, doubled, refused, cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,9 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use crate::doubled::Doubled;
+
 /// A link to a server: who connects to it is connected to the server.
 ///
-/// The octets of each direction stay in order, whatever happens to the link. What a link that is dead has not passed on
+/// The octets of each direction stay in order and as they are, unless that is asked for. What a link that is dead has not passed on
 /// waits in kernels' buffers, as on a cable that is pulled: neither side hears anything, not even that the other closes.
 #[derive(Debug)]
 pub struct Link {
@@ -32,16 +34,31 @@ struct State {
     rate: Option<u32>,
     /// New connections end at once.
     refuses: bool,
-    /// Connections up to this one are dead.
-    dead: u64,
+    /// Connections up to this one are dead: towards the server, and towards the client.
+    dead: [u64; 2],
+    /// Connections up to this one are damaged, and where.
+    damaged: (u64, usize),
+    /// How often connections were damaged.
+    damages: u64,
+    /// Messages come out twice.
+    doubles: bool,
     /// Connections up to this one are reset.
     cut: u64,
     /// The number of the last connection.
     last: u64,
 }
 
-/// Octets that are on the way, and when they come out.
-type OnTheWay = (Instant, Vec<u8>);
+/// A direction of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// What clients send.
+    ToServer,
+    /// What the server sends.
+    ToClient,
+}
+
+/// Octets that are on the way, or their end, and when they come out.
+type OnTheWay = (Instant, Option<Vec<u8>>);
 
 /// Pieces of at most 16 KiB that a delay holds in each direction, before the sender has to wait.
 const PIECES: usize = 1024;
@@ -52,11 +69,26 @@ impl Link {
     /// # Panics
     /// Panics if the endpoint is neither, or there is no free port, or the file is there already.
     pub async fn to(server: &Endpoint) -> Self {
+        Self::open(server, false).await
+    }
+
+    /// As [`to`](Self::to), but every message comes out twice, in both directions, each once it is whole.
+    ///
+    /// # Panics
+    /// As [`to`](Self::to).
+    pub async fn doubling(server: &Endpoint) -> Self {
+        Self::open(server, true).await
+    }
+
+    async fn open(server: &Endpoint, doubles: bool) -> Self {
         let state = watch::Sender::new(State {
             delay: Duration::ZERO,
             rate: None,
             refuses: false,
-            dead: 0,
+            dead: [0; 2],
+            damaged: (0, 0),
+            damages: 0,
+            doubles,
             cut: 0,
             last: 0,
         });
@@ -104,7 +136,24 @@ impl Link {
 
     /// All connections that there are pass nothing on any more; new ones do.
     pub fn black_hole(&self) {
-        self.state.send_modify(|state| state.dead = state.last);
+        self.state.send_modify(|state| state.dead = [state.last; 2]);
+    }
+
+    /// All connections that there are pass nothing on in this direction any more: an asymmetric partition.
+    pub fn deafen(&self, direction: Direction) {
+        self.state.send_modify(|state| {
+            if let Some(dead) = state.dead.get_mut(direction as usize) {
+                *dead = state.last;
+            }
+        });
+    }
+
+    /// In each direction of all connections that there are, the octet that comes after so many others is inverted, once.
+    pub fn damage(&self, after: usize) {
+        self.state.send_modify(|state| {
+            state.damaged = (state.last, after);
+            state.damages += 1;
+        });
     }
 
     /// From now on new connections end at once.
@@ -116,7 +165,7 @@ impl Link {
     /// connections can be made.
     pub fn heal(&self) {
         self.state.send_modify(|state| {
-            state.dead = 0;
+            state.dead = [0; 2];
             state.refuses = false;
             state.delay = Duration::ZERO;
             state.rate = None;
@@ -218,8 +267,18 @@ async fn carry<W: Wire>(
     let (from_server, to_server) = split(&mut server);
     let both = async {
         tokio::join!(
-            pass(from_client, to_server, number, state.clone()),
-            pass(from_server, to_client, number, state.clone()),
+            pass(
+                from_client,
+                to_server,
+                (number, Direction::ToServer),
+                state.clone()
+            ),
+            pass(
+                from_server,
+                to_client,
+                (number, Direction::ToClient),
+                state.clone()
+            ),
         )
     };
     let mut cut = state.clone();
@@ -236,22 +295,20 @@ async fn carry<W: Wire>(
 async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
     mut from: ReadHalf<S>,
     mut to: WriteHalf<S>,
-    number: u64,
+    (number, direction): (u64, Direction),
     state: watch::Receiver<State>,
 ) {
     let (put, mut take) = mpsc::channel::<OnTheWay>(PIECES);
     let delays = state.clone();
     let reading = async move {
         let mut buffer = vec![0; 16 * 1024];
+        let mut changes = Changes::new(number, &delays.borrow());
         let mut free = Instant::now();
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
             let now = Instant::now();
             let State { delay, rate, .. } = *delays.borrow();
-            if put
-                .send((now + delay, buffer[..read].to_vec()))
-                .await
-                .is_err()
-            {
+            let octets = changes.apply(&delays.borrow(), &mut buffer[..read]);
+            if put.send((now + delay, Some(octets))).await.is_err() {
                 return;
             }
             if let (Some(rate), Ok(read)) = (rate, u32::try_from(read)) {
@@ -263,14 +320,18 @@ async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
         }
         // The end comes out as late as octets would.
         let due = Instant::now() + delays.borrow().delay;
-        let _gone = put.send((due, Vec::new())).await;
+        let _gone = put.send((due, None)).await;
     };
     let mut alive = state;
     let writing = async move {
         while let Some((due, octets)) = take.recv().await {
             sleep_until(due).await;
-            let lives = alive.wait_for(|state| state.dead < number).await.is_ok();
-            if octets.is_empty() || !lives || to.write_all(&octets).await.is_err() {
+            let lives = alive.wait_for(|state| state.dead[direction as usize] < number);
+            let lives = lives.await.is_ok();
+            let Some(octets) = octets.filter(|_| lives) else {
+                break;
+            };
+            if to.write_all(&octets).await.is_err() {
                 break;
             }
         }
@@ -278,4 +339,45 @@ async fn pass<S: AsyncRead + AsyncWrite + Unpin>(
         let _gone = to.shutdown().await;
     };
     tokio::join!(reading, writing);
+}
+
+/// What happens to the octets of one direction of a connection.
+struct Changes {
+    number: u64,
+    doubled: Option<Doubled>,
+    /// How often it was damaged.
+    damages: u64,
+    /// After how many octets it is damaged next.
+    damage_after: Option<usize>,
+}
+
+impl Changes {
+    fn new(number: u64, state: &State) -> Self {
+        Self {
+            number,
+            doubled: state.doubles.then(Doubled::default),
+            damages: state.damages,
+            damage_after: None,
+        }
+    }
+
+    /// What comes out when this goes in; nothing may, but that is no end.
+    fn apply(&mut self, state: &State, octets: &mut [u8]) -> Vec<u8> {
+        let (last, after) = state.damaged;
+        if std::mem::replace(&mut self.damages, state.damages) != state.damages
+            && self.number <= last
+        {
+            self.damage_after = Some(after);
+        }
+        if let Some(after) = self.damage_after.take() {
+            match octets.get_mut(after) {
+                Some(octet) => *octet = !*octet,
+                None => self.damage_after = Some(after - octets.len()),
+            }
+        }
+        match &mut self.doubled {
+            Some(doubled) => doubled.pass(octets),
+            None => octets.to_vec(),
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! | `links.rs` | links are slow, cut, or dead |
 //! | `draining.rs` | nothing: processes are asked to end |
 //! | `pirates.rs` | workers, queues, servers and links of the Pirates |
+//! | `keyed.rs` | links that repeat, damage, swallow and cut what the Pirates say |
 //! | `resources.rs` | clients that ask for what is not there, and that come and go |
 //! | `pipeline.rs` | a PULL is killed while PUSH sends, without Majordomo |
 //! | `sockets.rs` | nothing: sockets on a slow link, without Majordomo |
@@ -16,6 +17,7 @@
 mod brokers;
 mod draining;
 mod hub;
+mod keyed;
 mod links;
 mod load;
 mod pipeline;
