@@ -2,6 +2,7 @@
 
 mod announcement;
 mod arena;
+pub mod blocking;
 mod events;
 pub mod heartbeat;
 mod idempotency;
