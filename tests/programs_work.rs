@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::HashSet;
 
-use privateer::core::{DealerSocket, Frame, Message, ReqSocket};
+use privateer::core::{DealerSocket, Frame, Message, ReqSocket, SocketOptions};
 use serde_json::Value;
 use support::process::{Ended, Process};
 
@@ -53,9 +53,10 @@ async fn a_sink_that_is_stopped_early_says_so() {
     assert!(errors.contains("before all results were here"), "{errors}");
 }
 
-/// A worker of the guide: READY first, then each request back with its address.
+/// A worker of the guide: READY first, then each request back with its address. As a REQ of libzmq, it puts no number
+/// before what it says.
 async fn worker(endpoint: &str) -> ReqSocket {
-    let worker = ReqSocket::new().unwrap();
+    let worker = ReqSocket::with_options(SocketOptions::new().req_lockstep()).unwrap();
     worker.connect(endpoint).unwrap();
     worker.send("READY").await.unwrap();
     worker

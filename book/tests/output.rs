@@ -55,6 +55,27 @@ fn majordomo_prints_what_its_chapter_shows() {
     compare("src/majordomo.md", "mmi", &output);
 }
 
+#[test]
+fn the_lazy_pirate_prints_what_its_chapter_shows() {
+    let mut server = Program::start("lpserver", &["--endpoint", "tcp://127.0.0.1:*"]);
+    let endpoint = server.endpoint();
+    let client = ["--endpoint", &endpoint, "--requests", "3"];
+    let output = Program::start("lpclient", &client).output();
+    compare("src/lazy-pirate.md", "lpclient", &output);
+}
+
+#[test]
+fn the_paranoid_pirate_prints_what_its_chapter_shows() {
+    let any = "tcp://127.0.0.1:*";
+    let mut queue = Program::start("ppqueue", &["--frontend", any, "--backend", any]);
+    let [frontend, backend] = queue.endpoints();
+    let _workers =
+        ["ppworker", "spworker"].map(|name| Program::start(name, &["--backend", &backend]));
+    let client = ["--endpoint", &frontend, "--requests", "3"];
+    let output = Program::start("lpclient", &client).output();
+    compare("src/paranoid-pirate.md", "lpclient", &output);
+}
+
 /// Compares what a page shows below the mark of a program with what it printed, or writes it there.
 fn compare(page: &str, program: &str, printed: &str) {
     let path = root().join(page);
@@ -97,12 +118,23 @@ impl Program {
 
     /// Where it listens, which it prints first.
     fn endpoint(&mut self) -> String {
-        let line = self.read(|stdout| {
-            let mut line = String::new();
-            stdout.read_line(&mut line).map(|_| line)
+        let [endpoint] = self.endpoints();
+        endpoint
+    }
+
+    /// Where it listens, if it does so at several places.
+    fn endpoints<const COUNT: usize>(&mut self) -> [String; COUNT] {
+        let lines = self.read(|stdout| {
+            let mut lines = [const { String::new() }; COUNT];
+            for line in &mut lines {
+                stdout.read_line(line)?;
+            }
+            Ok(lines)
         });
-        let endpoint = line.trim_end().strip_prefix("listening on ");
-        endpoint.expect("it prints where it listens").to_owned()
+        lines.map(|line| {
+            let endpoint = line.trim_end().strip_prefix("listening on ");
+            endpoint.expect("it prints where it listens").to_owned()
+        })
     }
 
     /// All that it prints until it ends.
@@ -113,9 +145,10 @@ impl Program {
         })
     }
 
-    fn read<F>(&mut self, read: F) -> String
+    fn read<T, F>(&mut self, read: F) -> T
     where
-        F: FnOnce(&mut BufReader<ChildStdout>) -> io::Result<String> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&mut BufReader<ChildStdout>) -> io::Result<T> + Send + 'static,
     {
         let mut stdout = BufReader::new(self.process.stdout.take().expect("it is read once"));
         let (done, text) = mpsc::channel();

@@ -128,7 +128,8 @@ pub(crate) fn plain(default: &str) -> String {
     let text = inner
         .to_lowercase()
         .replace("one second", "1s")
-        .replace("seconds", "s");
+        .replace("seconds", "s")
+        .replace("second", "s");
     let text = text.replace(['`', ',', ' '], "");
     let mebibytes = text
         .strip_suffix("mib")

@@ -9,13 +9,20 @@ use std::collections::BTreeMap;
 
 use documentation::{Options, cells, documented, fact, field, listed, plain, source};
 use privateer::core::SocketOptions;
+use privateer::heartbeat::HeartbeatOptions;
+use privateer::lazy_pirate::LazyPirateOptions;
 use privateer::majordomo::broker::{BrokerOptions, ServiceOptions};
 use privateer::majordomo::client::{CallOptions, ClientOptions};
 use privateer::majordomo::worker::WorkerOptions;
+use privateer::paranoid_pirate::QueueOptions;
+use privateer::retry::RetryPolicy;
 use privateer_book::root;
 
 const SOCKETS: &str = include_str!("../../src/options.md");
-const PATTERNS: &str = include_str!("../../src/defaults.md");
+const MAJORDOMO: &str = include_str!("../../src/defaults.md");
+const LAZY_PIRATE: &str = include_str!("../../src/lazy-pirate.md");
+const PARANOID_PIRATE: &str = include_str!("../../src/paranoid-pirate.md");
+const HEARTBEATS: &str = include_str!("../../src/heartbeats.md");
 
 /// Each option of sockets has a page with the same list, and a row.
 #[test]
@@ -73,12 +80,9 @@ fn broker_options_are_as_documented() {
     let file = "patterns/src/majordomo/broker/options.rs";
     let value = format!("{:?}", BrokerOptions::default());
     let value = value.replace(" interval: ", " heartbeat_interval: ");
-    check_pattern("BrokerOptions", file, &value);
-    check_pattern(
-        "ServiceOptions",
-        file,
-        &format!("{:?}", ServiceOptions::default()),
-    );
+    check_pattern(MAJORDOMO, "BrokerOptions", file, &value);
+    let value = format!("{:?}", ServiceOptions::default());
+    check_pattern(MAJORDOMO, "ServiceOptions", file, &value);
 }
 
 #[test]
@@ -87,36 +91,60 @@ fn worker_options_are_as_documented() {
     // This option has two values, of which the first is compared.
     let value = value.replace(" first_delay: ", " reconnect_delay: ");
     let value = value.replace(" interval: ", " heartbeat_interval: ");
-    check_pattern(
-        "WorkerOptions",
-        "patterns/src/majordomo/worker/options.rs",
-        &value,
-    );
+    let file = "patterns/src/majordomo/worker/options.rs";
+    check_pattern(MAJORDOMO, "WorkerOptions", file, &value);
 }
 
 #[test]
 fn client_options_are_as_documented() {
     let file = "patterns/src/majordomo/client/options.rs";
-    check_pattern(
-        "ClientOptions",
-        file,
-        &format!("{:?}", ClientOptions::default()),
-    );
-    check_pattern(
-        "CallOptions",
-        file,
-        &format!("{:?}", CallOptions::default()),
-    );
+    let value = format!("{:?}", ClientOptions::default());
+    check_pattern(MAJORDOMO, "ClientOptions", file, &value);
+    let value = format!("{:?}", CallOptions::default());
+    check_pattern(MAJORDOMO, "CallOptions", file, &value);
 }
 
-/// As [`check`], for a type of the patterns, whose tables stand under headings of their own.
-fn check_pattern(name: &str, file: &str, value: &str) {
+#[test]
+fn lazy_pirate_options_are_as_documented() {
+    let value = format!("{:?}", LazyPirateOptions::default())
+        // The policy of its retries holds two options, and has a limit of its own.
+        .replace(" attempts: ", " tries: ")
+        .replace(" first_delay: ", " backoff: ")
+        .replacen(" within: None", "", 1)
+        // What no limit stands for.
+        .replace(" within: None", " within: tries × timeout")
+        .replace(" budget: (10, 10)", " budget: 10 percent");
+    let file = "patterns/src/lazy_pirate/options.rs";
+    check_pattern(LAZY_PIRATE, "LazyPirateOptions", file, &value);
+}
+
+#[test]
+fn queue_options_are_as_documented() {
+    let value = format!("{:?}", QueueOptions::default());
+    let value = value.replace(" interval: ", " heartbeat_interval: ");
+    let file = "patterns/src/paranoid_pirate/queue/options.rs";
+    check_pattern(PARANOID_PIRATE, "QueueOptions", file, &value);
+}
+
+#[test]
+fn heartbeat_options_and_retry_policies_are_as_documented() {
+    let value = format!("{:?}", HeartbeatOptions::default());
+    let value = value.replace(r#"Message(One("\x02"))"#, "02");
+    let file = "patterns/src/heartbeat/options.rs";
+    check_pattern(HEARTBEATS, "HeartbeatOptions", file, &value);
+    let value = format!("{:?}", RetryPolicy::default())
+        .replace(" first_delay: ", " backoff: ")
+        .replace(" jitter: ", " jitter: Jitter::");
+    let file = "patterns/src/retry/policy.rs";
+    check_pattern(HEARTBEATS, "RetryPolicy", file, &value);
+}
+
+/// As [`check`], for a type of the patterns, whose table stands on its page under a heading of its own.
+fn check_pattern(page: &str, name: &str, file: &str, value: &str) {
     let mut options = documented(&source(&root().join("..").join(file)), name);
     options.retain(|_method, told| told.contains_key("default"));
     let heading = format!("`{name}`\n\n");
-    let (_, rest) = PATTERNS
-        .split_once(&heading)
-        .expect("the type has a heading");
+    let (_, rest) = page.split_once(&heading).expect("the type has a heading");
     let table = rest.split("\n#").next().expect("a text has a beginning");
     check(name, &options, &listed(table), value);
 }

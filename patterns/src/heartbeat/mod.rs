@@ -9,6 +9,8 @@
 //! | a ROUTER of your own | [`HeartbeatRouter`]: heartbeats to all peers, and which of them are dead |
 //! | a protocol machine of your own | [`Heartbeats`], [`Heartbeat`] and [`Pauses`]: no clock, no socket |
 //!
+//! A worker with heartbeats and retries in ten lines is the example of [`retry`](crate::retry).
+//!
 //! # Rules
 //! - Whatever is received is life, and whatever is sent tells as much as a heartbeat: one is sent only if nothing else was.
 //! - A peer is dead after so many of *its* intervals, by time and not by turns of a loop. A peer of ours announces its
@@ -22,6 +24,11 @@
 //! A peer that stops is presumed dead after `liveness` intervals at the earliest and one more at the latest. A peer that
 //! beats as announced is presumed dead only if nothing of it arrives for that long. Heartbeats say that a peer's task
 //! runs, not that it will answer: keep a deadline for each request as well.
+//!
+//! # Metrics
+//! [`HeartbeatDealer::stats`] and [`HeartbeatRouter::stats`] are one snapshot each: `beats_sent`, `beats_left_out`,
+//! `beats_received`, `received`, `connections`, `disconnections`, `presumed_dead`, `clock_pauses`. Their `events` tell the
+//! same as it happens, as [`LinkEvent`]s.
 
 mod dealer;
 mod engine;

@@ -41,7 +41,7 @@ impl HeartbeatOptions {
 
     /// The message that is a heartbeat, in both directions. What is received and equal to it is life and no more: nobody
     /// is given it.
-    /// - Default: one frame of one octet, 02, as in the Paranoid Pirate protocol (RFC 6)
+    /// - Default: 02; one frame of one octet, as in the Paranoid Pirate protocol (RFC 6)    - Range: any
     #[must_use]
     pub fn beat(mut self, message: impl Into<Message>) -> Self {
         self.beat = message.into();
@@ -49,7 +49,7 @@ impl HeartbeatOptions {
     }
 
     /// What a [`HeartbeatDealer`](super::HeartbeatDealer) sends first on each connection; a ROUTER sends none.
-    /// - Default: nothing
+    /// - Default: none    - Range: any
     #[must_use]
     pub fn greeting(mut self, message: impl Into<Message>) -> Self {
         self.greeting = Some(message.into());

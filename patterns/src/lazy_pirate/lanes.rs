@@ -150,24 +150,27 @@ impl LazyPirateMachine {
         number
     }
 
-    /// A server with a connection that takes a call, another than `last` if there is one; the next one in turn.
-    pub(super) fn pick(&mut self, last: Option<usize>) -> Option<(usize, LaneKey)> {
+    /// A server with a connection that takes a call which asked those servers: one that it did not ask, else another
+    /// than the last, else that; of several the next in turn. Calls take turns, and not their tries: a server that hangs
+    /// would get the first try of each.
+    pub(super) fn pick(&mut self, asked: &[usize]) -> Option<(usize, LaneKey)> {
         let count = self.servers.len();
         let in_turn = (0..count).map(|step| (self.next_server + step) % count);
         let has_room = |index: usize| Some((index, self.servers.get(index)?.room()?));
-        let (mut again, mut other) = (None, None);
-        for (index, lane) in in_turn.filter_map(has_room) {
-            match Some(index) == last {
-                true => again = Some((index, lane)),
-                false => {
-                    other = Some((index, lane));
-                    break;
-                }
-            }
+        let rank = |(index, _): &_| (asked.contains(index), asked.last() == Some(index));
+        // The first of those that rank the same.
+        let picked = in_turn.filter_map(has_room).min_by_key(rank)?;
+        if asked.is_empty() {
+            self.next_server = (picked.0 + 1) % count;
         }
-        let picked = other.or(again)?;
-        self.next_server = (picked.0 + 1) % count;
         Some(picked)
+    }
+
+    /// Whether a server is connected that a call did not ask which asked those.
+    pub(super) fn is_another_there(&self, asked: &[usize]) -> bool {
+        let servers = self.servers.iter().enumerate();
+        let mut connected = servers.filter(|(_, server)| server.lanes > server.opening);
+        connected.any(|(index, _)| !asked.contains(&index))
     }
 
     /// Sends a try of a call on a lane that has room; false if the call is gone.

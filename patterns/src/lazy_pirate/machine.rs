@@ -15,7 +15,7 @@ use super::{LazyPirateEvent, LazyPirateOptions, LazyPirateStats, Outcome, Output
 use crate::arena::{Arena, Id, Queue};
 use crate::idempotency::IdempotencyKey;
 use crate::paranoid_pirate::protocol::{ClientMessage, MAX_FRAMES};
-use crate::retry::{Failure, GaveUp, Next, Retry};
+use crate::retry::{Failure, GaveUp, Next, Retry, RetryBudget};
 use crate::timers::{Timers, after};
 
 /// A Lazy Pirate client without sockets: calls to one of several servers, tried again if there is no answer.
@@ -28,7 +28,8 @@ use crate::timers::{Timers, after};
 ///   key, the same in all tries, by which a server of ours recognises a repeat.
 /// - A stranger, a ROUTER that may not know envelopes, has a connection for each call in flight. A try that is given up
 ///   takes its connection with it, as in the guide: the late reply would answer the next call.
-/// - Tries go round the servers; the next one of a call goes to another server than the last if there is one.
+/// - Calls go round the servers; the next try of a call goes to a server that it did not ask yet if there is one, and that
+///   is no retry for that server's budget.
 #[derive(Debug)]
 pub struct LazyPirateMachine {
     pub(super) options: LazyPirateOptions,
@@ -74,8 +75,8 @@ pub(super) struct Call {
     pub(super) phase: Phase,
     /// Its tries that are not answered, given up or not: a few.
     pub(super) numbers: Vec<u32>,
-    /// Which server had the last try.
-    pub(super) server: Option<usize>,
+    /// Which servers it asked; the last of them has the last try.
+    pub(super) servers: Vec<usize>,
     ends: Instant,
     /// Which of its entries among the timers is meant.
     due: Option<Instant>,
@@ -135,7 +136,7 @@ impl LazyPirateMachine {
             retry: Retry::new(now, &self.options.retry, self.seed).until(Some(ends)),
             phase: Phase::Waiting,
             numbers: Vec::new(),
-            server: None,
+            servers: Vec::new(),
             ends,
             due: None,
         });
@@ -223,17 +224,22 @@ impl LazyPirateMachine {
     pub(super) fn attempt(&mut self, now: Instant, id: Id<Call>) {
         let until = after(now, self.options.timeout);
         let hedge = self.options.hedge_after.map(|delay| after(now, delay));
-        let last = self.calls.get(id).and_then(|call| call.server);
-        let sent = self.pick(last).filter(|picked| self.send(id, *picked));
+        let asked = self.calls.get(id).map(|call| call.servers.clone());
+        let asked = asked.unwrap_or_default();
+        let sent = self.pick(&asked).filter(|picked| self.send(id, *picked));
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
         match sent {
-            Some((server, _)) => {
+            Some((index, _)) => {
                 call.phase = Phase::Flying { until, hedge };
-                call.server = Some(server);
-                if let Some(server) = self.servers.get(server) {
+                call.servers.push(index);
+                if let Some(server) = self.servers.get(index) {
                     call.retry.dispatched(&server.budget);
+                    // A call pays into the budget of each server that it asks; its first payment was just made.
+                    if !asked.is_empty() && !asked.contains(&index) {
+                        server.budget.deposit();
+                    }
                 }
             }
             None => {
@@ -271,28 +277,39 @@ impl LazyPirateMachine {
             return;
         };
         call.phase = Phase::Flying { until, hedge: None };
-        let first = call.server;
+        let asked = call.servers.clone();
         let second = self
-            .pick(first)
-            .filter(|(server, _)| Some(*server) != first);
+            .pick(&asked)
+            .filter(|(server, _)| Some(server) != asked.last());
         let Some(second) = second else { return };
         let budget = self.servers.get(second.0).map(|server| &server.budget);
         if budget.is_some_and(|budget| budget.withdraw()) && self.send(id, second) {
+            if let Some(call) = self.calls.get_mut(id) {
+                call.servers.insert(0, second.0);
+            }
             self.stats.hedged += 1;
             self.tell(LazyPirateEvent::Hedged { call: CallKey(id) });
         }
     }
 
-    /// The last try of a call was not answered: another follows, or none.
+    /// The last try of a call was not answered: another follows, or none. To ask a server that it did not ask before is no
+    /// retry for that server, and takes none from its budget.
     pub(super) fn try_failed(&mut self, now: Instant, id: Id<Call>) {
+        let asked = self.calls.get(id).map(|call| call.servers.as_slice());
+        let is_new_elsewhere = self.is_another_there(asked.unwrap_or_default());
         self.close_single_lanes_of(id, None);
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
-        let Some(server) = call.server.and_then(|server| self.servers.get(server)) else {
+        let last = call.servers.last();
+        let Some(server) = last.and_then(|server| self.servers.get(*server)) else {
             return;
         };
-        match call.retry.failed(now, Failure::NoAnswer, &server.budget) {
+        let budget = match is_new_elsewhere {
+            true => RetryBudget::new(0, 1),
+            false => server.budget.clone(),
+        };
+        match call.retry.failed(now, Failure::NoAnswer, &budget) {
             Next::GiveUp(reason) => self.give_up(now, id, reason),
             Next::At(until) => {
                 let tries = call.retry.attempts();

@@ -36,7 +36,10 @@
 //! - A request that no server could be sent uses no try up: it waits for a connection within its time.
 //!
 //! # Metrics
-//! [`LazyPirate::stats`] and [`LazyPirateServer::handle`] are one snapshot each of all that a client and a server count.
+//! One snapshot each of all that is counted:
+//! - [`LazyPirate::stats`]: `calls`, each of which ends as one of `replies`, `not_connected`, `timed_out` (of which
+//!   `budget_spent`) and `cancelled`; `sent`, `hedged`, `late_replies`, `malformed`; now `in_flight`, `waiting`, `lanes`.
+//! - [`ServerHandle::stats`]: `requests`, `replies`, `undelivered`, `panicked`, `malformed`; now `in_hand`.
 
 mod desk;
 mod error;

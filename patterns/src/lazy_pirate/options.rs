@@ -66,7 +66,7 @@ impl LazyPirateOptions {
     }
 
     /// How many retries and hedges each server gets: `percent` of the calls, after a `reserve`; see
-    /// [`RetryBudget`](crate::retry::RetryBudget).
+    /// [`RetryBudget`](crate::retry::RetryBudget). The first try of a call at a server is no retry there.
     /// - Default: 10 percent, 10 retries    - Range: any
     #[must_use]
     pub const fn budget(mut self, percent: u32, reserve: u32) -> Self {

@@ -45,8 +45,9 @@
 //!   Paranoid workers when they have noticed; the guide's Simple workers never, as the pattern has it.
 //!
 //! # Metrics
-//! [`QueueHandle::stats`] is one snapshot of all that a queue counts: requests, replies, requests given again, what was
-//! dropped by reason, malformed messages by kind, and what it holds now.
+//! [`QueueHandle::stats`] is one snapshot of all that a queue counts: `requests`, `replies`, `redispatched`,
+//! `expired_workers`, `repeated_ready`, `strange_heartbeats`, `clock_pauses`; what was `dropped` by reason and `malformed` by
+//! kind; now `workers`, `idle`, `in_flight`, `waiting`. A worker gives its own, `WorkerStats`, when it ends.
 
 pub mod protocol;
 pub mod queue;

@@ -6,7 +6,7 @@
 //! | pauses | double from try to try up to a longest, each cut at random (full jitter) |
 //! | budget | at most a tenth more requests than calls go to one destination, after a small reserve |
 //! | pushback | a server that says when to come back is obeyed |
-//! | deadline | no attempt begins after it, and none waits beyond it |
+//! | deadline | no attempt begins after it, and none waits beyond it; each attempt may have a limit of its own |
 //!
 //! [`RetryPolicy::run`] retries any future. [`Retry`] is the same without clock and task, for a protocol of your own;
 //! all clients of this crate are made of it.
@@ -16,29 +16,24 @@
 //! what may be repeated, or give each call a key by which the server knows a repeat.
 //!
 //! # Example
-//! A DEALER worker of a protocol of your own, with heartbeats to its queue and retries towards a store:
+//! A DEALER worker of a protocol of your own: heartbeats to its queue, retries towards a `store`, which is a REQ socket.
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # use std::time::Duration;
-//! # use privateer::core::{DealerSocket, RouterSocket};
-//! # use privateer::heartbeat::{HeartbeatDealer, HeartbeatOptions};
-//! # use privateer::retry::{Failure, RetryBudget, RetryPolicy};
-//! # let (queue_socket, store_socket) = (RouterSocket::new()?, RouterSocket::new()?);
+//! # use privateer::core::{ReqSocket, RouterSocket};
+//! # let (queue_socket, store_socket, store) = (RouterSocket::new()?, RouterSocket::new()?, ReqSocket::new()?);
 //! # let queue = queue_socket.bind("tcp://127.0.0.1:*").await?;
-//! # let store_endpoint = store_socket.bind("tcp://127.0.0.1:*").await?;
-//! # let store = DealerSocket::new()?;
-//! # store.connect(&store_endpoint)?;
+//! # store.connect(store_socket.bind("tcp://127.0.0.1:*").await?)?;
 //! # tokio::spawn(async move {
-//! let options = HeartbeatOptions::default().greeting("READY");
-//! let mut worker = HeartbeatDealer::connect(queue, options)?;
-//! let (policy, budget) = (RetryPolicy::default(), RetryBudget::default());
+//! use privateer::heartbeat::{HeartbeatDealer, HeartbeatOptions};
+//! use privateer::retry::{Failure, RetryBudget, RetryPolicy};
+//!
+//! let mut worker = HeartbeatDealer::connect(queue, HeartbeatOptions::default().greeting("READY"))?;
+//! let limit = Some(std::time::Duration::from_millis(200));
+//! let (retry, budget) = (RetryPolicy::default().attempt_timeout(limit), RetryBudget::default());
 //! while let Ok(request) = worker.recv().await {
-//!     let stored = policy.run(&budget, |_attempt| async {
-//!         store.send(request.clone()).await.map_err(|_| Failure::NotSent)?;
-//!         let reply = tokio::time::timeout(Duration::from_millis(200), store.recv()).await;
-//!         reply.map_err(|_late| Failure::NoAnswer)?.map_err(|_closed| Failure::Final)
-//!     });
-//!     worker.send(stored.await?).await?;
+//!     let ask = |_| async { store.request(request.clone()).await.map_err(|_| Failure::Final) };
+//!     let answer = retry.run(&budget, ask).await.unwrap_or_else(|error| error.to_string().into());
+//!     worker.send(answer).await?;
 //! }
 //! # Ok::<_, Box<dyn std::error::Error + Send + Sync>>(()) });
 //! # let (worker, ready) = queue_socket.recv().await?;
@@ -47,7 +42,11 @@
 //! # let (_, _lost) = store_socket.recv().await?;
 //! # let (peer, again) = store_socket.recv().await?;
 //! # store_socket.send(&peer, again).await?;
-//! # assert_eq!(queue_socket.recv().await?.1[0], "work");
+//! # let is_beat = |message: &privateer::core::Message| message[0] == [2_u8];
+//! # let mut said = queue_socket.recv().await?.1;
+//! # while is_beat(&said) { said = queue_socket.recv().await?.1; }
+//! # assert_eq!(said[0], "work");
+//! # assert!(is_beat(&queue_socket.recv().await?.1), "it has nothing to say, and lives");
 //! # Ok(()) }
 //! ```
 

@@ -18,6 +18,7 @@ pub struct RetryPolicy {
     pub(crate) longest_delay: Duration,
     pub(crate) jitter: Jitter,
     pub(crate) within: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
 }
 
 impl RetryPolicy {
@@ -39,7 +40,7 @@ impl RetryPolicy {
     }
 
     /// How each pause is cut at random.
-    /// - Default: [`Jitter::Full`]
+    /// - Default: `Jitter::Full`    - Range: any of [`Jitter`]
     #[must_use]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
@@ -53,6 +54,15 @@ impl RetryPolicy {
         self.within = limit;
         self
     }
+
+    /// How long each attempt may take; one that takes longer is dropped, and counts as not answered. It is
+    /// [`run`](Self::run) that keeps it: a [`Retry`](super::Retry) leaves the time of its attempts to you.
+    /// - Default: none    - Range: any
+    #[must_use]
+    pub const fn attempt_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.attempt_timeout = limit;
+        self
+    }
 }
 
 impl Default for RetryPolicy {
@@ -63,6 +73,7 @@ impl Default for RetryPolicy {
             longest_delay: Duration::from_secs(5),
             jitter: Jitter::Full,
             within: None,
+            attempt_timeout: None,
         }
     }
 }

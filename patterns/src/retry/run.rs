@@ -5,6 +5,7 @@ use std::future::Future;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Failure, GaveUp, Next, Retry, RetryBudget, RetryPolicy};
+use crate::timers::after;
 
 /// Something failed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +23,8 @@ pub struct RetryError {
 impl RetryPolicy {
     /// Makes attempts until one succeeds or there is no other. `attempt` gets their number, from 1.
     ///
-    /// An attempt that is not finished at the deadline is dropped, and counts as not answered.
+    /// An attempt that is not finished at the deadline, or within [`attempt_timeout`](Self::attempt_timeout), is dropped,
+    /// and counts as not answered.
     ///
     /// # Errors
     /// [`RetryError`] if there is no other attempt; there is no other.
@@ -40,10 +42,12 @@ impl RetryPolicy {
         let mut retry = Retry::new(Instant::now().into_std(), self, fastrand::u64(..));
         loop {
             let trying = attempt(retry.attempts().saturating_add(1));
-            let outcome = match retry.deadline().map(Instant::from_std) {
+            let limit = self.attempt_timeout;
+            let limit = limit.map(|limit| after(Instant::now().into_std(), limit));
+            let outcome = match [retry.deadline(), limit].into_iter().flatten().min() {
                 None => trying.await,
-                Some(deadline) => {
-                    let outcome = timeout_at(deadline, trying).await;
+                Some(end) => {
+                    let outcome = timeout_at(end.into(), trying).await;
                     outcome.unwrap_or(Err(Failure::NoAnswer))
                 }
             };

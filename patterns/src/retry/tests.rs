@@ -142,3 +142,20 @@ async fn an_attempt_that_hangs_ends_with_the_deadline() {
     let error = error.await.unwrap_err();
     assert_eq!((error.attempts, error.last), (0, Failure::NotSent));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_hangs_is_followed_by_another() {
+    let (policy, budget) = (
+        RetryPolicy::default().attempt_timeout(Some(ms(200))),
+        plenty(),
+    );
+    let start = tokio::time::Instant::now();
+    let outcome = policy.run(&budget, |attempt| async move {
+        if attempt == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(attempt)
+    });
+    assert_eq!(outcome.await, Ok(2));
+    assert!(start.elapsed() >= ms(200) && start.elapsed() <= ms(300));
+}

@@ -19,6 +19,34 @@ fn tries_go_round_the_servers() {
     assert_eq!(sent, [lanes[0].1, lanes[1].1, lanes[0].1]);
 }
 
+/// A server that hangs costs the first try of the calls whose turn it is, and none of them: the other server answers them
+/// all, though there is no budget for retries.
+#[test]
+fn a_server_that_hangs_uses_up_no_retries_of_another() {
+    let options = LazyPirateOptions::default().budget(0, 0);
+    let mut scene = Scene {
+        client: LazyPirateMachine::new(2, options, 1),
+        now: Instant::now(),
+        outputs: Vec::new(),
+    };
+    scene.drain();
+    let lanes = scene.connect(true);
+    for _ in 0..50 {
+        for (_, lane) in &lanes {
+            let call = scene.call("1");
+            let mut request = scene.sent().remove(0);
+            assert_eq!(request.0, *lane, "calls take turns");
+            if *lane != lanes[1].1 {
+                scene.advance(ms(2601));
+                request = scene.sent().remove(0);
+            }
+            assert_eq!(request.0, lanes[1].1);
+            scene.echo(&request);
+            assert_eq!(scene.finished(), [(call, reply("1"))]);
+        }
+    }
+}
+
 /// U1: a connection that ends is no reason to wait for the timeout.
 #[test]
 fn a_lost_connection_is_an_answer_too() {

@@ -90,7 +90,7 @@ impl QueueOptions {
     }
 
     /// A heartbeat of a worker that did not say READY counts as READY: for workers of others that never say it again.
-    /// - Default: it is ignored and counted, as RFC 6 wants it
+    /// - Default: off; it is ignored and counted, as RFC 6 wants it
     #[must_use]
     pub const fn heartbeat_registers(mut self) -> Self {
         self.heartbeat_registers = true;
