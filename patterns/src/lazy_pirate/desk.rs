@@ -59,7 +59,7 @@ impl Desk {
         &mut self,
         client: Peer,
         request: ClientMessage,
-        work: impl FnOnce(Message) -> F,
+        work: impl FnOnce(Message) -> F + Send + 'static,
     ) -> Placed
     where
         F: Future<Output = Message> + Send + 'static,
@@ -74,7 +74,9 @@ impl Desk {
             },
             Found::Answered(reply) => Placed::Repeated(route, reply),
             Found::New | Found::Failed => {
-                let id = self.working.spawn(work(request.body)).id();
+                // In the task: if the handler panics before it has a future, that is the same.
+                let task = async move { work(request.body).await };
+                let id = self.working.spawn(task).id();
                 let routes = vec![route];
                 self.jobs.insert(id, Job { key, routes });
                 if let Some(key) = key {

@@ -64,7 +64,8 @@ struct Shared {
 type Answer = Pin<Box<dyn Future<Output = Message> + Send>>;
 
 /// What a request becomes.
-struct Handler(Box<dyn Fn(Message) -> Answer + Send + Sync>);
+#[derive(Clone)]
+struct Handler(Arc<dyn Fn(Message) -> Answer + Send + Sync>);
 
 /// How many requests are worked on at a time, if nothing else is said.
 const CAPACITY: usize = 256;
@@ -96,7 +97,7 @@ impl LazyPirateServer {
         Ok(Self {
             router,
             endpoint,
-            handler: Handler(Box::new(handler)),
+            handler: Handler(Arc::new(handler)),
             capacity: CAPACITY,
             cache: ReplyCacheOptions::default(),
             drain: DRAIN,
@@ -177,7 +178,8 @@ impl LazyPirateServer {
             return;
         };
         self.shared.stats().requests += 1;
-        match desk.place(client, request, &self.handler.0) {
+        let handler = self.handler.clone();
+        match desk.place(client, request, move |request| (handler.0)(request)) {
             Placed::New => self.shared.stats().in_hand += 1,
             Placed::Joined { forgot_one } => {
                 let mut stats = self.shared.stats();
