@@ -1,11 +1,12 @@
 //! Who sends and who receives, in one socket after the other.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use privateer::core::{Linger, Message, SendError};
+use privateer::core::{Linger, Message, Peer, SendError};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -112,6 +113,25 @@ impl Part {
     pub(crate) fn cut(&self) {
         for line in &self.lines {
             line.faults.cut();
+        }
+    }
+}
+
+/// Waits for something, and receives meanwhile: others may wait for room for what they send before they come to it.
+pub(crate) async fn receiving<R: Receives, T>(
+    socket: &R,
+    something: impl Future<Output = T> + Send,
+    mut receive: impl FnMut(Peer, Message) + Send,
+) -> T {
+    let mut something = pin!(something);
+    loop {
+        tokio::select! {
+            biased;
+            done = something.as_mut() => return done,
+            received = socket.recv_on() => {
+                let (peer, message) = received.unwrap();
+                receive(peer, message);
+            }
         }
     }
 }
