@@ -1,6 +1,5 @@
 //! [`World`]: the lines of a play, its rules, and its end.
 
-use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -156,7 +155,7 @@ impl World {
             }
             Stage::Real(directory) => {
                 let bind = match number % 2 {
-                    0 => free_tcp_endpoint(),
+                    0 => own_tcp_endpoint(number),
                     _ => format!("ipc://{}", directory.join(number.to_string()).display()),
                 };
                 let link = Link::to(&bind.parse().unwrap()).await;
@@ -275,9 +274,10 @@ pub(crate) async fn pause(rng: &mut Rng) {
     sleep(Duration::from_micros(rng.u64(0..most))).await;
 }
 
-/// An address of this machine that nothing else uses: not even as the near end of a connection.
-fn free_tcp_endpoint() -> String {
+/// An address of this machine that nothing else uses, now or later: not another line while who is bound there begins anew,
+/// and not even the near end of a connection.
+fn own_tcp_endpoint(line: u64) -> String {
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    let listener = TcpListener::bind(SocketAddr::from(([127, 77, high, low], 0))).unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
+    let port = u16::try_from(1024 + line).expect("there are not so many lines");
+    format!("tcp://127.77.{high}.{low}:{port}")
 }
