@@ -49,6 +49,8 @@ pub(crate) struct Claim {
     pub(crate) told: u64,
     /// Connections that it had.
     pub(crate) connections: u64,
+    /// How it ended.
+    pub(crate) linger: Linger,
     /// The last message, if nothing may have failed after it.
     pub(crate) last: Option<u64>,
 }
@@ -103,6 +105,15 @@ impl Part {
         self.rng.u8(0..100) == 0
     }
 
+    /// How long a socket lingers that ends now.
+    pub(crate) fn linger(&mut self) -> Linger {
+        match self.rng.u8(0..4) {
+            0 => Linger::Forever,
+            1 => Linger::For(Duration::from_millis(self.rng.u64(0..2_000))),
+            _ => Linger::Discard,
+        }
+    }
+
     /// Waits until all are there for the end, and the last faults are noticed everywhere.
     pub(crate) async fn gather(&self) {
         self.finale.arrive();
@@ -155,7 +166,8 @@ pub(crate) async fn send<S: Sends>(mut part: Part) -> Vec<Claim> {
             claims.push(finish(&part, stream, socket).await);
             return claims;
         }
-        claims.push(leave(&mut part, stream, socket).await);
+        let linger = part.linger();
+        claims.push(leave(&mut part, stream, socket, linger).await);
     }
 }
 
@@ -184,25 +196,25 @@ pub(crate) fn given_back(message: &Message, sent: Result<(), SendError>) -> bool
 }
 
 /// Ends a socket in the midst of the play.
-pub(crate) async fn leave<S: Socket>(part: &mut Part, stream: Stream, socket: S) -> Claim {
+pub(crate) async fn leave<S: Socket>(
+    part: &mut Part,
+    stream: Stream,
+    socket: S,
+    linger: Linger,
+) -> Claim {
     let crashes = part.world.rules == Rules::Violent && part.rng.bool();
     if crashes {
         part.cut();
     }
     let counts = socket.counts();
-    let linger = match part.rng.u8(0..4) {
-        0 => Linger::Forever,
-        1 => Linger::For(Duration::from_millis(part.rng.u64(0..2_000))),
-        _ => Linger::Discard,
-    };
-    let unsent = socket
-        .end(if crashes { Linger::Discard } else { linger })
-        .await;
+    let linger = if crashes { Linger::Discard } else { linger };
+    let unsent = socket.end(linger).await;
     Claim {
         stream,
         sent: counts.sent,
         told: unsent + counts.dropped_connection_lost,
         connections: counts.connected,
+        linger,
         last: None,
     }
 }
@@ -225,6 +237,7 @@ async fn finish<S: Sends>(part: &Part, stream: Stream, socket: S) -> Claim {
         sent: counts.sent,
         told: counts.dropped_connection_lost,
         connections: counts.connected,
+        linger: Linger::Forever,
         last: Some(number),
     }
 }

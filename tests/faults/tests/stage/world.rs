@@ -247,6 +247,14 @@ impl World {
         }
     }
 
+    /// Whether what a line has taken arrives if only sockets end, also on a line where both sides say something.
+    ///
+    /// A kernel resets a tcp connection on which the peer says something when nobody reads it any more, as a subscriber
+    /// may, and forgets what it has taken; under other rules than [`Rules::Gentle`] nobody minds.
+    pub(crate) fn keeps_what_is_taken(&self) -> bool {
+        matches!(self.stage, Stage::Memory(_)) || self.rules != Rules::Gentle
+    }
+
     /// How long something may take once nothing fails any more.
     pub(crate) const fn patience(&self) -> Duration {
         match self.stage {

@@ -133,7 +133,11 @@ async fn publish<P: Publishes>(mut part: Part, told: Arc<Finale>, board: Arc<Boa
             }
         }
         if !world.is_over() {
-            claims.push(leave(&mut part, stream, socket).await);
+            let linger = match world.keeps_what_is_taken() {
+                true => part.linger(),
+                false => Linger::Forever,
+            };
+            claims.push(leave(&mut part, stream, socket, linger).await);
             continue;
         }
         part.gather().await;
@@ -189,6 +193,7 @@ async fn finish<P: Publishes>(
         sent: counts.sent,
         told: counts.dropped_connection_lost,
         connections: counts.connected,
+        linger: Linger::Forever,
         last: None,
     }
 }

@@ -171,7 +171,8 @@ async fn ask<C: Client>(mut part: Part) {
         if world.is_over() {
             return conclude(&part, desk, socket).await;
         }
-        leave(&mut part, stream, socket).await;
+        let linger = part.linger();
+        leave(&mut part, stream, socket, linger).await;
     }
 }
 
