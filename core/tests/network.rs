@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, Frame, Message, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
-    SocketEvent, SocketOptions,
+    Context, DealerSocket, Frame, Message, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SocketEvent, SocketOptions,
 };
 use tokio::time::timeout;
 

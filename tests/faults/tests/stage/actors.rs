@@ -32,12 +32,9 @@ pub(crate) struct Finale {
     missing: AtomicUsize,
     /// Nobody is missing any more. (A `watch` would wake them in a random order.)
     complete: Notify,
-    /// Those who have not sent their last message.
+    /// Those whose last message is not in the receiver's socket.
     sending: AtomicUsize,
 }
-
-/// So long after a connection broke both sides know, if nothing hinders them.
-const NOTICED: Duration = Duration::from_secs(1);
 
 /// What one socket says of the messages that it was given.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +115,7 @@ impl Part {
     pub(crate) async fn gather(&self) {
         self.finale.arrive();
         self.finale.gathered().await;
-        sleep(NOTICED).await;
+        sleep(self.world.noticed()).await;
     }
 
     pub(crate) fn cut(&self) {
@@ -227,10 +224,11 @@ async fn finish<S: Sends>(part: &Part, stream: Stream, socket: S) -> Claim {
     let sent = timeout(patience, socket.send_on(message)).await;
     sent.expect("there is room for the last message").unwrap();
     part.world.ledger.settle(stream, number, true);
-    part.finale.sent();
     let counts = socket.counts();
     let ended = timeout(patience, socket.end(Linger::Forever)).await;
     let unsent = ended.expect("the last message goes out");
+    // Its peers have closed, too: all that was sent is in their sockets.
+    part.finale.sent();
     assert_eq!(unsent, 0, "{stream:?}");
     Claim {
         stream,

@@ -179,12 +179,14 @@ impl World {
     pub(crate) fn plain_options(&self) -> SocketOptions {
         let options = SocketOptions::new()
             .reconnect_interval(Duration::from_millis(5))
-            .reconnect_interval_max(Duration::from_millis(500))
-            // What waits for a handshake on a line that is dead is not to wait for long.
-            .handshake_timeout(Duration::from_secs(2));
+            .reconnect_interval_max(Duration::from_millis(500));
         match &self.stage {
-            Stage::Memory(context) => options.context(context),
-            Stage::Real(_) => options,
+            // What waits for a handshake on a line that is dead is not to wait for long.
+            Stage::Memory(context) => options
+                .handshake_timeout(Duration::from_secs(2))
+                .context(context),
+            // On a busy machine both may be there and slow.
+            Stage::Real(_) => options.handshake_timeout(Duration::from_secs(10)),
         }
     }
 
@@ -199,7 +201,11 @@ impl World {
             .send_byte_budget(budget())
             .recv_byte_budget(budget());
         if self.rules == Rules::Gentle {
-            return options.heartbeat_interval(None);
+            // Nobody gives up a line that is only slow. A handshake is given up by one side alone if the other has all that
+            // it needs: what that has sent meanwhile is lost.
+            return options
+                .heartbeat_interval(None)
+                .handshake_timeout(self.patience());
         }
         // On a busy machine a peer takes long to answer without being dead.
         let least = match self.stage {
@@ -253,6 +259,14 @@ impl World {
     /// may, and forgets what it has taken; under other rules than [`Rules::Gentle`] nobody minds.
     pub(crate) fn keeps_what_is_taken(&self) -> bool {
         matches!(self.stage, Stage::Memory(_)) || self.rules != Rules::Gentle
+    }
+
+    /// So long after a connection broke both sides know, if nothing hinders them.
+    pub(crate) const fn noticed(&self) -> Duration {
+        match self.stage {
+            Stage::Memory(_) => Duration::from_secs(1),
+            Stage::Real(_) => Duration::from_secs(3),
+        }
     }
 
     /// How long something may take once nothing fails any more.

@@ -183,10 +183,10 @@ async fn finish<P: Publishes>(
         world.ledger.settle(stream, number, true);
         board.last.lock().unwrap().push((stream, number));
     }
-    part.finale.sent();
     let counts = socket.counts();
     let ended = timeout(world.patience(), socket.end(Linger::Forever)).await;
     let unsent = ended.expect("the last messages go out");
+    part.finale.sent();
     assert_eq!(unsent, 0, "{stream:?}");
     Claim {
         stream,

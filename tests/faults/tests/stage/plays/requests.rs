@@ -188,7 +188,8 @@ async fn conclude<C: Client>(part: &Part, desk: Desk<'_>, socket: C) {
     }
     let is_replied = |number: &u64| desk.ledger.has_arrived(desk.stream, *number);
     while !last.iter().all(is_replied) {
-        assert!(socket.take(desk, patience).await, "a reply is missing");
+        let taken = socket.take(desk, patience).await;
+        assert!(taken, "a reply is missing: {:?}", socket.counts());
     }
     if C::REPLIES_TO_ALL && part.world.rules == Rules::Gentle {
         loop {
@@ -196,7 +197,8 @@ async fn conclude<C: Client>(part: &Part, desk: Desk<'_>, socket: C) {
             if account.accepted == account.received {
                 break;
             }
-            assert!(socket.take(desk, patience).await, "{account:?}");
+            let taken = socket.take(desk, patience).await;
+            assert!(taken, "{account:?} {:?}", socket.counts());
         }
     }
     part.finale.sent();
