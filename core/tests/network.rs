@@ -147,7 +147,7 @@ async fn a_part_of_the_network_fails_alone() {
     }
     let (peer, _) = pull.recv_from().await.unwrap();
     assert_eq!(peer.endpoint().to_string(), "memory://two");
-    let quiet = tokio::time::timeout(Duration::from_secs(5), pull.recv());
+    let quiet = timeout(Duration::from_secs(5), pull.recv());
     assert!(quiet.await.is_err());
     context.network().heal();
     let (peer, _) = pull.recv_from().await.unwrap();
