@@ -1,5 +1,7 @@
 //! [`World`]: the lines of a play, its rules, and its end.
 
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -155,7 +157,7 @@ impl World {
             }
             Stage::Real(directory) => {
                 let bind = match number % 2 {
-                    0 => own_tcp_endpoint(number),
+                    0 => own_tcp_endpoint(),
                     _ => format!("ipc://{}", directory.join(number.to_string()).display()),
                 };
                 let link = Link::to(&bind.parse().unwrap()).await;
@@ -296,10 +298,16 @@ pub(crate) async fn pause(rng: &mut Rng) {
     sleep(Duration::from_micros(rng.u64(0..most))).await;
 }
 
-/// An address of this machine that nothing else uses, now or later: not another line while who is bound there begins anew,
-/// and not even the near end of a connection.
-fn own_tcp_endpoint(line: u64) -> String {
+/// An address of this machine that no other line is ever given, since whoever is bound there may begin anew at any time,
+/// and that nothing else uses: not even as the near end of a connection.
+fn own_tcp_endpoint() -> String {
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    let port = u16::try_from(1024 + line).expect("there are not so many lines");
-    format!("tcp://127.77.{high}.{low}:{port}")
+    loop {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 77, high, low], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        if GIVEN.lock().unwrap().insert(address) {
+            return format!("tcp://{address}");
+        }
+    }
 }
