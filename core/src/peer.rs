@@ -234,6 +234,15 @@ impl Link {
         self.inbound.set_limits(limits);
     }
 
+    /// Writing to the peer has failed: nobody is to wait for room that there will not be. The end of the connection is heard
+    /// only behind all that the peer has sent, for which there may be no room until who waits goes on.
+    pub(crate) fn refuse_more(&self) {
+        // A pipe that outlives the connection goes on with the next one.
+        if self.outbound_is_own {
+            self.outbound.finish();
+        }
+    }
+
     pub(crate) fn set_round_trip(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.round_trip.store(nanoseconds.max(1), Ordering::Relaxed);

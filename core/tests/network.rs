@@ -1,12 +1,14 @@
 //! Sockets over a network that delays, splits, stalls and cuts, in virtual time.
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, Message, PullSocket, PushSocket, RepSocket, ReqSocket, RouterSocket,
-    SocketEvent, SocketOptions,
+    Context, DealerSocket, Frame, Message, PullSocket, PushSocket, RepSocket, ReqSocket,
+    RouterSocket, SocketEvent, SocketOptions,
 };
+use tokio::time::timeout;
 
 fn options(context: &Context) -> SocketOptions {
     SocketOptions::new()
@@ -145,7 +147,7 @@ async fn a_part_of_the_network_fails_alone() {
     }
     let (peer, _) = pull.recv_from().await.unwrap();
     assert_eq!(peer.endpoint().to_string(), "memory://two");
-    let quiet = tokio::time::timeout(Duration::from_secs(5), pull.recv());
+    let quiet = timeout(Duration::from_secs(5), pull.recv());
     assert!(quiet.await.is_err());
     context.network().heal();
     let (peer, _) = pull.recv_from().await.unwrap();
@@ -184,3 +186,43 @@ async fn what_a_cut_loses_is_counted() {
     // With the flags and the size before it.
     assert_eq!(context.network().lost_octets(), 1009);
 }
+
+/// Nobody waits for room for a peer that can be told nothing any more: that it is gone is heard only behind all that it
+/// has sent, for which there may be no room until who waits goes on.
+#[tokio::test(start_paused = true)]
+async fn who_answers_does_not_wait_for_a_lost_peer() {
+    let context = Context::new();
+    let marked = || {
+        let options = options(&context).recv_hwm(NonZeroUsize::new(10));
+        options.send_hwm(NonZeroUsize::new(1))
+    };
+    let rep = RepSocket::with_options(marked()).unwrap();
+    rep.bind("memory://rep").await.unwrap();
+    let router = RouterSocket::with_options(marked()).unwrap();
+    router.bind("memory://router").await.unwrap();
+    for server in ["memory://rep", "memory://router"] {
+        let dealer = DealerSocket::with_options(marked()).unwrap();
+        dealer.connect(server).unwrap();
+        let request = || Message::from(["".into(), Frame::from(vec![1; 10_000])]);
+        // Until nobody reads any more.
+        while timeout(LONG, dealer.send(request())).await.is_ok() {}
+        context.network().cut();
+        // As many as one that is connected has room for, and more.
+        for _ in 0..4 {
+            let answering = async {
+                if server == "memory://rep" {
+                    let request = rep.recv().await.unwrap();
+                    rep.send(request).await.unwrap();
+                } else {
+                    let (peer, request) = router.recv().await.unwrap();
+                    let _gone = router.send(&peer, request).await;
+                }
+            };
+            timeout(LONG, answering).await.expect(server);
+        }
+    }
+    assert!(rep.stats().dropped_unroutable > 0, "{:?}", rep.stats());
+}
+
+/// Longer than anything takes here that happens at all.
+const LONG: Duration = Duration::from_secs(10);

@@ -225,7 +225,7 @@ async fn serve<S: Stream>(
             Arc::clone(&core.counters),
         ),
         writer: Writer::new(
-            Arc::clone(&link.outbound),
+            Arc::clone(&link),
             &mut flight,
             hello(core, &link),
             Arc::clone(&core.pool),

@@ -45,7 +45,7 @@ pub(crate) struct Raw<S> {
 
 /// From the outbound pipe to the stream.
 struct Writer {
-    outbound: Arc<Pipe>,
+    link: Arc<Link>,
     decoder: Decoder,
     /// What is left of the message that is being written, and how much of its first frame is written.
     frames: VecDeque<Frame>,
@@ -56,13 +56,13 @@ struct Writer {
 }
 
 impl<S: Stream> Raw<S> {
-    pub(crate) fn new(stream: S, link: &Link) -> Self {
+    pub(crate) fn new(stream: S, link: &Arc<Link>) -> Self {
         Self {
             stream,
             inbound: Arc::clone(&link.inbound),
             buffer: BytesMut::new(),
             writer: Writer {
-                outbound: Arc::clone(&link.outbound),
+                link: Arc::clone(link),
                 decoder: Decoder::default(),
                 frames: VecDeque::new(),
                 offset: 0,
@@ -79,6 +79,7 @@ impl<S: Stream> Raw<S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.failed = true;
+            self.writer.link.refuse_more();
         }
         if let Some(closing) = &mut self.closing
             && closing.as_mut().poll(cx).is_ready()
@@ -155,7 +156,7 @@ impl Writer {
         while self.frames.is_empty() && !self.last {
             let Some(message) = self.decoder.next() else {
                 let segments = &mut self.decoder.segments;
-                match self.outbound.take(segments, (0, 0), Some(waker)) {
+                match self.link.outbound.take(segments, (0, 0), Some(waker)) {
                     Taken::Some => continue,
                     Taken::Empty => return false,
                     Taken::Finished => self.last = true,
@@ -168,7 +169,7 @@ impl Writer {
                 self.written();
                 self.last = true;
                 // Who sends more is to know that nobody will get it.
-                self.outbound.finish();
+                self.link.outbound.finish();
             }
         }
         !self.frames.is_empty()
@@ -208,6 +209,6 @@ impl Writer {
 
     /// A message has left for good.
     fn written(&mut self) {
-        self.outbound.credit((1, self.decoder.take_consumed()));
+        self.link.outbound.credit((1, self.decoder.take_consumed()));
     }
 }

@@ -139,7 +139,7 @@ impl<S: Stream> Session<'_, S> {
         if let Poll::Ready(error) = write {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
-            self.writer.failed = true;
+            self.writer.fail();
             if self.writer.resumes_reading {
                 cx.waker().wake_by_ref();
             }
@@ -178,7 +178,7 @@ impl<S: Stream> Session<'_, S> {
                 self.heartbeat.suspend();
                 return Poll::Pending;
             }
-            if self.writer.control.len() >= CONTROL_MAX && !self.writer.failed {
+            if self.writer.control.len() >= CONTROL_MAX && !self.writer.has_failed() {
                 self.writer.resumes_reading = true;
                 self.heartbeat.suspend();
                 return Poll::Pending;
@@ -266,7 +266,7 @@ impl<S: Stream> Session<'_, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.writer.failed {
+        if self.writer.has_failed() {
             return Poll::Pending;
         }
         loop {

@@ -9,12 +9,13 @@ use bytes::{Buf, BytesMut};
 
 use super::flight::{Flight, SLICES};
 use super::transport::Stream;
-use crate::pipe::{Pipe, Taken};
+use crate::peer::Link;
+use crate::pipe::Taken;
 use crate::segment::{Segment, SegmentPool};
 
 /// From the outbound pipe to the stream.
 pub(crate) struct Writer<'a> {
-    outbound: Arc<Pipe>,
+    link: Arc<Link>,
     flight: &'a mut Flight,
     /// Commands to write at the next message boundary.
     pub(super) control: BytesMut,
@@ -23,7 +24,7 @@ pub(crate) struct Writer<'a> {
     credit: (usize, usize),
     pool: Arc<SegmentPool>,
     /// Writing has failed; reading goes on until it tells the end.
-    pub(super) failed: bool,
+    failed: bool,
     /// Reading waits until the commands are written.
     pub(super) resumes_reading: bool,
     /// Everything is written that ever will be, and the stream's direction is shut down.
@@ -32,13 +33,13 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(
-        outbound: Arc<Pipe>,
+        link: Arc<Link>,
         flight: &'a mut Flight,
         hello: BytesMut,
         pool: Arc<SegmentPool>,
     ) -> Self {
         Self {
-            outbound,
+            link,
             flight,
             control: hello,
             control_begun: false,
@@ -57,10 +58,21 @@ impl Writer<'_> {
         self.flight.is_empty() && self.control.is_empty()
     }
 
+    /// Nothing can be written any more.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.link.refuse_more();
+    }
+
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Takes what is in the pipe; tells whether there is something to do.
     pub(super) fn refill(&mut self, cx: &Context<'_>) -> bool {
         let credit = std::mem::take(&mut self.credit);
         let taken = self
+            .link
             .outbound
             .take(&mut self.flight.segments, credit, Some(cx.waker()));
         match taken {
@@ -118,13 +130,13 @@ impl Writer<'_> {
         }
         self.pool.put(self.done.drain(..));
         if !self.flight.is_empty() {
-            self.outbound.credit(std::mem::take(&mut self.credit));
+            self.link.outbound.credit(std::mem::take(&mut self.credit));
         }
     }
 }
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
-        self.outbound.credit(self.credit);
+        self.link.outbound.credit(self.credit);
     }
 }

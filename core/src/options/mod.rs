@@ -86,6 +86,10 @@ pub struct SocketOptions {
 }
 
 /// How long unsent messages survive `close` and `disconnect`.
+///
+/// A message is sent when the operating system has taken it. Over tcp that is not yet with the peer: a system resets a
+/// connection on which the peer says something, a subscription for example, when the socket is closed already, and forgets
+/// what it has taken. While a socket lingers it reads until its peers have read everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linger {
     /// They are discarded at once.

@@ -1,11 +1,12 @@
 //! Who sends and who receives, in one socket after the other.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use privateer::core::{Linger, Message, SendError};
+use privateer::core::{Linger, Message, Peer, SendError};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -31,12 +32,9 @@ pub(crate) struct Finale {
     missing: AtomicUsize,
     /// Nobody is missing any more. (A `watch` would wake them in a random order.)
     complete: Notify,
-    /// Those who have not sent their last message.
+    /// Those whose last message is not in the receiver's socket.
     sending: AtomicUsize,
 }
-
-/// So long after a connection broke both sides know, if nothing hinders them.
-const NOTICED: Duration = Duration::from_secs(1);
 
 /// What one socket says of the messages that it was given.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +46,8 @@ pub(crate) struct Claim {
     pub(crate) told: u64,
     /// Connections that it had.
     pub(crate) connections: u64,
+    /// How it ended.
+    pub(crate) linger: Linger,
     /// The last message, if nothing may have failed after it.
     pub(crate) last: Option<u64>,
 }
@@ -102,16 +102,44 @@ impl Part {
         self.rng.u8(0..100) == 0
     }
 
+    /// How long a socket lingers that ends now.
+    pub(crate) fn linger(&mut self) -> Linger {
+        match self.rng.u8(0..4) {
+            0 => Linger::Forever,
+            1 => Linger::For(Duration::from_millis(self.rng.u64(0..2_000))),
+            _ => Linger::Discard,
+        }
+    }
+
     /// Waits until all are there for the end, and the last faults are noticed everywhere.
     pub(crate) async fn gather(&self) {
         self.finale.arrive();
         self.finale.gathered().await;
-        sleep(NOTICED).await;
+        sleep(self.world.noticed()).await;
     }
 
     pub(crate) fn cut(&self) {
         for line in &self.lines {
             line.faults.cut();
+        }
+    }
+}
+
+/// Waits for something, and receives meanwhile: others may wait for room for what they send before they come to it.
+pub(crate) async fn receiving<R: Receives, T>(
+    socket: &R,
+    something: impl Future<Output = T> + Send,
+    mut receive: impl FnMut(Peer, Message) + Send,
+) -> T {
+    let mut something = pin!(something);
+    loop {
+        tokio::select! {
+            biased;
+            done = something.as_mut() => return done,
+            received = socket.recv_on() => {
+                let (peer, message) = received.unwrap();
+                receive(peer, message);
+            }
         }
     }
 }
@@ -135,7 +163,8 @@ pub(crate) async fn send<S: Sends>(mut part: Part) -> Vec<Claim> {
             claims.push(finish(&part, stream, socket).await);
             return claims;
         }
-        claims.push(leave(&mut part, stream, socket).await);
+        let linger = part.linger();
+        claims.push(leave(&mut part, stream, socket, linger).await);
     }
 }
 
@@ -164,25 +193,25 @@ pub(crate) fn given_back(message: &Message, sent: Result<(), SendError>) -> bool
 }
 
 /// Ends a socket in the midst of the play.
-pub(crate) async fn leave<S: Socket>(part: &mut Part, stream: Stream, socket: S) -> Claim {
+pub(crate) async fn leave<S: Socket>(
+    part: &mut Part,
+    stream: Stream,
+    socket: S,
+    linger: Linger,
+) -> Claim {
     let crashes = part.world.rules == Rules::Violent && part.rng.bool();
     if crashes {
         part.cut();
     }
     let counts = socket.counts();
-    let linger = match part.rng.u8(0..4) {
-        0 => Linger::Forever,
-        1 => Linger::For(Duration::from_millis(part.rng.u64(0..2_000))),
-        _ => Linger::Discard,
-    };
-    let unsent = socket
-        .end(if crashes { Linger::Discard } else { linger })
-        .await;
+    let linger = if crashes { Linger::Discard } else { linger };
+    let unsent = socket.end(linger).await;
     Claim {
         stream,
         sent: counts.sent,
         told: unsent + counts.dropped_connection_lost,
         connections: counts.connected,
+        linger,
         last: None,
     }
 }
@@ -195,16 +224,18 @@ async fn finish<S: Sends>(part: &Part, stream: Stream, socket: S) -> Claim {
     let sent = timeout(patience, socket.send_on(message)).await;
     sent.expect("there is room for the last message").unwrap();
     part.world.ledger.settle(stream, number, true);
-    part.finale.sent();
     let counts = socket.counts();
     let ended = timeout(patience, socket.end(Linger::Forever)).await;
     let unsent = ended.expect("the last message goes out");
+    // Its peers have closed, too: all that was sent is in their sockets.
+    part.finale.sent();
     assert_eq!(unsent, 0, "{stream:?}");
     Claim {
         stream,
         sent: counts.sent,
         told: counts.dropped_connection_lost,
         connections: counts.connected,
+        linger: Linger::Forever,
         last: Some(number),
     }
 }

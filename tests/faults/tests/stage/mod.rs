@@ -11,7 +11,7 @@
 //! Actors send, receive, wait, drop their futures, end and begin anew, all at random. Each message tells its stream and
 //! its number, and the ledger checks each that arrives: whole, sent before, not there before, in order. In the end
 //! everything heals, and what is sent then has to arrive.
-#![allow(dead_code, reason = "the same plays are to run on real sockets, too")]
+#![allow(dead_code, reason = "each of the two programs uses a part of it")]
 
 pub(crate) mod actors;
 pub(crate) mod director;

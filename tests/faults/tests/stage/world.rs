@@ -1,5 +1,6 @@
 //! [`World`]: the lines of a play, its rules, and its end.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -156,7 +157,7 @@ impl World {
             }
             Stage::Real(directory) => {
                 let bind = match number % 2 {
-                    0 => free_tcp_endpoint(),
+                    0 => own_tcp_endpoint(),
                     _ => format!("ipc://{}", directory.join(number.to_string()).display()),
                 };
                 let link = Link::to(&bind.parse().unwrap()).await;
@@ -180,12 +181,14 @@ impl World {
     pub(crate) fn plain_options(&self) -> SocketOptions {
         let options = SocketOptions::new()
             .reconnect_interval(Duration::from_millis(5))
-            .reconnect_interval_max(Duration::from_millis(500))
-            // What waits for a handshake on a line that is dead is not to wait for long.
-            .handshake_timeout(Duration::from_secs(2));
+            .reconnect_interval_max(Duration::from_millis(500));
         match &self.stage {
-            Stage::Memory(context) => options.context(context),
-            Stage::Real(_) => options,
+            // What waits for a handshake on a line that is dead is not to wait for long.
+            Stage::Memory(context) => options
+                .handshake_timeout(Duration::from_secs(2))
+                .context(context),
+            // On a busy machine both may be there and slow.
+            Stage::Real(_) => options.handshake_timeout(Duration::from_secs(10)),
         }
     }
 
@@ -200,7 +203,11 @@ impl World {
             .send_byte_budget(budget())
             .recv_byte_budget(budget());
         if self.rules == Rules::Gentle {
-            return options.heartbeat_interval(None);
+            // Nobody gives up a line that is only slow. A handshake is given up by one side alone if the other has all that
+            // it needs: what that has sent meanwhile is lost.
+            return options
+                .heartbeat_interval(None)
+                .handshake_timeout(self.patience());
         }
         // On a busy machine a peer takes long to answer without being dead.
         let least = match self.stage {
@@ -248,6 +255,22 @@ impl World {
         }
     }
 
+    /// Whether what a line has taken arrives if only sockets end, also on a line where both sides say something.
+    ///
+    /// A kernel resets a tcp connection on which the peer says something when nobody reads it any more, as a subscriber
+    /// may, and forgets what it has taken; under other rules than [`Rules::Gentle`] nobody minds.
+    pub(crate) fn keeps_what_is_taken(&self) -> bool {
+        matches!(self.stage, Stage::Memory(_)) || self.rules != Rules::Gentle
+    }
+
+    /// So long after a connection broke both sides know, if nothing hinders them.
+    pub(crate) const fn noticed(&self) -> Duration {
+        match self.stage {
+            Stage::Memory(_) => Duration::from_secs(1),
+            Stage::Real(_) => Duration::from_secs(3),
+        }
+    }
+
     /// How long something may take once nothing fails any more.
     pub(crate) const fn patience(&self) -> Duration {
         match self.stage {
@@ -275,9 +298,16 @@ pub(crate) async fn pause(rng: &mut Rng) {
     sleep(Duration::from_micros(rng.u64(0..most))).await;
 }
 
-/// An address of this machine that nothing else uses: not even as the near end of a connection.
-fn free_tcp_endpoint() -> String {
+/// An address of this machine that no other line is ever given, since whoever is bound there may begin anew at any time,
+/// and that nothing else uses: not even as the near end of a connection.
+fn own_tcp_endpoint() -> String {
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    let listener = TcpListener::bind(SocketAddr::from(([127, 77, high, low], 0))).unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
+    loop {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 77, high, low], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        if GIVEN.lock().unwrap().insert(address) {
+            return format!("tcp://{address}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::hear;
-use crate::stage::actors::{Claim, Finale, Part, given_back, leave};
+use crate::stage::actors::{Claim, Finale, Part, given_back, leave, receiving};
 use crate::stage::ledger::{Ledger, Receiver, Sizes, Stream};
 use crate::stage::sockets::{Publishes, Side, Subscribes};
 use crate::stage::world::{Line, Rules, World, pause};
@@ -133,7 +133,11 @@ async fn publish<P: Publishes>(mut part: Part, told: Arc<Finale>, board: Arc<Boa
             }
         }
         if !world.is_over() {
-            claims.push(leave(&mut part, stream, socket).await);
+            let linger = match world.keeps_what_is_taken() {
+                true => part.linger(),
+                false => Linger::Forever,
+            };
+            claims.push(leave(&mut part, stream, socket, linger).await);
             continue;
         }
         part.gather().await;
@@ -179,16 +183,17 @@ async fn finish<P: Publishes>(
         world.ledger.settle(stream, number, true);
         board.last.lock().unwrap().push((stream, number));
     }
-    part.finale.sent();
     let counts = socket.counts();
     let ended = timeout(world.patience(), socket.end(Linger::Forever)).await;
     let unsent = ended.expect("the last messages go out");
+    part.finale.sent();
     assert_eq!(unsent, 0, "{stream:?}");
     Claim {
         stream,
         sent: counts.sent,
         told: counts.dropped_connection_lost,
         connections: counts.connected,
+        linger: Linger::Forever,
         last: None,
     }
 }
@@ -239,10 +244,9 @@ async fn conclude<S: Subscribes>(
     (told, board): (&Finale, &Board),
 ) {
     let world = &part.world;
-    part.gather().await;
     let publishers = part.lines.len();
     let mut arrived = BTreeSet::new();
-    let mut receive = |(peer, message): (Peer, Message)| {
+    let mut receive = |peer: Peer, message: Message| {
         let connection = peer.id().as_u64();
         arrived.insert(take::<S>(
             &world.ledger,
@@ -252,18 +256,11 @@ async fn conclude<S: Subscribes>(
             message,
         ));
     };
-    let told_all = async {
-        let mut told_all = pin!(socket.are_told(publishers));
-        loop {
-            // An answer comes behind messages that wait.
-            tokio::select! {
-                biased;
-                told = told_all.as_mut() => return told,
-                received = socket.recv_on() => receive(received.unwrap()),
-            }
-        }
-    };
-    let told_all = timeout(world.patience(), told_all).await;
+    // A publisher that ends may linger until there is room.
+    receiving(&socket, part.gather(), &mut receive).await;
+    // An answer comes behind messages that wait.
+    let told_all = timeout(world.patience(), socket.are_told(publishers));
+    let told_all = receiving(&socket, told_all, &mut receive).await;
     let told_all = told_all.expect("every publisher is told of all subscriptions");
     assert_eq!(told_all.confirmed.len(), publishers);
     let own = wishes.iter().map(|wish| (*wish).to_owned());
@@ -271,7 +268,10 @@ async fn conclude<S: Subscribes>(
     told.arrive();
     loop {
         match timeout(world.quiet(), socket.recv_on()).await {
-            Ok(received) => receive(received.unwrap()),
+            Ok(received) => {
+                let (peer, message) = received.unwrap();
+                receive(peer, message);
+            }
             Err(_quiet) if part.finale.is_sent() => break,
             Err(_quiet) => {}
         }

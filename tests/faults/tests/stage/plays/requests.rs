@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use privateer::core::{DealerSocket, Frame, Linger, Message, RepSocket, ReqSocket, RouterSocket};
+use privateer::core::{
+    DealerSocket, Frame, Linger, Message, Peer, RepSocket, ReqSocket, RouterSocket,
+};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::stage::actors::{Finale, Part, given_back, leave};
+use crate::stage::actors::{Finale, Part, given_back, leave, receiving};
 use crate::stage::ledger::{Ledger, Receiver, Sizes, Stream};
 use crate::stage::sockets::{Side, Socket};
 use crate::stage::world::{Line, Rules, World, pause};
@@ -58,6 +60,15 @@ struct Desk<'a> {
     receiver: Receiver,
 }
 
+impl Desk<'_> {
+    /// Checks a reply with its delimiter.
+    fn receive(self, peer: &Peer, reply: Message) {
+        let (_delimiter, reply) = without_envelope(reply);
+        let connection = peer.id().as_u64();
+        self.ledger.receive_reply(self.receiver, connection, &reply);
+    }
+}
+
 /// What asks.
 trait Client: Socket {
     /// Asks, and waits so long for what there is to wait for; returns the number of the request if it was sent.
@@ -65,6 +76,13 @@ trait Client: Socket {
 
     /// Takes a reply that has not been taken yet, if one comes soon enough.
     fn take(&self, desk: Desk<'_>, patience: Duration) -> impl Future<Output = bool> + Send;
+
+    /// Waits for something, and takes the replies that come meanwhile.
+    fn meanwhile<T: Send>(
+        &self,
+        desk: Desk<'_>,
+        something: impl Future<Output = T> + Send,
+    ) -> impl Future<Output = T> + Send;
 
     /// Whether every request that was sent is replied to as long as no connection breaks.
     const REPLIES_TO_ALL: bool;
@@ -83,6 +101,14 @@ impl Client for ReqSocket {
 
     async fn take(&self, _: Desk<'_>, _: Duration) -> bool {
         false
+    }
+
+    async fn meanwhile<T: Send>(
+        &self,
+        _: Desk<'_>,
+        something: impl Future<Output = T> + Send,
+    ) -> T {
+        something.await
     }
 
     const REPLIES_TO_ALL: bool = false;
@@ -104,10 +130,16 @@ impl Client for DealerSocket {
             return false;
         };
         let (peer, reply) = received.unwrap();
-        let (_delimiter, reply) = without_envelope(reply);
-        desk.ledger
-            .receive_reply(desk.receiver, peer.id().as_u64(), &reply);
+        desk.receive(&peer, reply);
         true
+    }
+
+    async fn meanwhile<T: Send>(
+        &self,
+        desk: Desk<'_>,
+        something: impl Future<Output = T> + Send,
+    ) -> T {
+        receiving(self, something, |peer, reply| desk.receive(&peer, reply)).await
     }
 
     const REPLIES_TO_ALL: bool = true;
@@ -139,22 +171,25 @@ async fn ask<C: Client>(mut part: Part) {
         if world.is_over() {
             return conclude(&part, desk, socket).await;
         }
-        leave(&mut part, stream, socket).await;
+        let linger = part.linger();
+        leave(&mut part, stream, socket, linger).await;
     }
 }
 
 /// Asks every server, when everybody is there and nothing fails any more.
 async fn conclude<C: Client>(part: &Part, desk: Desk<'_>, socket: C) {
     let patience = part.world.patience();
-    part.gather().await;
+    // A server may wait for room for a reply.
+    socket.meanwhile(desk, part.gather()).await;
     let mut last = Vec::new();
     for _ in 0..part.lines.len() * 2 {
-        let number = socket.ask(desk, patience).await;
+        let number = socket.meanwhile(desk, socket.ask(desk, patience)).await;
         last.push(number.expect("the last requests go out, and are answered"));
     }
     let is_replied = |number: &u64| desk.ledger.has_arrived(desk.stream, *number);
     while !last.iter().all(is_replied) {
-        assert!(socket.take(desk, patience).await, "a reply is missing");
+        let taken = socket.take(desk, patience).await;
+        assert!(taken, "a reply is missing: {:?}", socket.counts());
     }
     if C::REPLIES_TO_ALL && part.world.rules == Rules::Gentle {
         loop {
@@ -162,7 +197,8 @@ async fn conclude<C: Client>(part: &Part, desk: Desk<'_>, socket: C) {
             if account.accepted == account.received {
                 break;
             }
-            assert!(socket.take(desk, patience).await, "{account:?}");
+            let taken = socket.take(desk, patience).await;
+            assert!(taken, "{account:?} {:?}", socket.counts());
         }
     }
     part.finale.sent();
