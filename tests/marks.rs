@@ -340,6 +340,38 @@ async fn fair_queueing_gives_equal_shares() {
     }
 }
 
+/// Q19: among 64 and more that have something to be received a turn is 16 messages long, and shares are equal all the same.
+#[tokio::test]
+async fn turns_are_longer_in_a_crowd() {
+    for transport in Transport::KINDS {
+        let pull = PullSocket::with(marks(10_000));
+        let pushes: Vec<_> = (0..80).map(|_| PushSocket::usual()).collect();
+        let Linked { endpoint, .. } = &link(&pull, &pushes[0], transport).await;
+        let mut watch = pull.watch();
+        for push in &pushes[1..] {
+            push.connect_to(endpoint);
+            watch.connected().await;
+        }
+        for (name, push) in pushes.iter().enumerate() {
+            for _ in 0..40 {
+                push.send(name.to_string()).await.unwrap();
+            }
+        }
+        until(|| pull.stats().received == 80 * 40).await;
+        let mut shares = [0; 80];
+        for turn in 0..160 {
+            let mut turns = std::collections::HashSet::new();
+            for _ in 0..16 {
+                let name = texts(&soon(pull.recv()).await.unwrap()).concat();
+                shares[name.parse::<usize>().unwrap()] += 1;
+                turns.insert(name);
+            }
+            assert_eq!(turns.len(), 1, "{transport:?}, turn {turn}: {turns:?}");
+        }
+        assert_eq!(shares, [32; 80], "{transport:?}");
+    }
+}
+
 fn marks(messages: usize) -> SocketOptions {
     let messages = NonZeroUsize::new(messages);
     SocketOptions::new().send_hwm(messages).recv_hwm(messages)

@@ -49,7 +49,8 @@ macro_rules! round_robin_send {
 macro_rules! fair_queued_recv {
     ($name:ident) => {
         impl $name {
-            /// The next message, from each peer in turn; waits until there is one.
+            /// The next message; waits until there is one. Each peer has its turn, which is one message long, and up to
+            /// 16 when 64 or more peers have messages waiting.
             ///
             /// # Errors
             /// [`RecvError::Closed`](crate::RecvError::Closed) if the socket is closed; there is no other.

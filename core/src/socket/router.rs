@@ -137,7 +137,8 @@ impl RouterSocket {
         self.core.connect(endpoint, Some(name))
     }
 
-    /// The next message and who sent it, from each peer in turn; waits until there is one.
+    /// The next message and who sent it; waits until there is one. Each peer has its turn, which is one message long, and
+    /// up to 16 when 64 or more peers have messages waiting.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the socket is closed; there is no other.
