@@ -47,6 +47,7 @@ pub(crate) fn run(role: &Role) -> ExitCode {
         (Library::Omq, _) => start::<Omq<false>>(role),
         (Library::Plain, _) => start::<Plain>(role),
         (Library::PlainBlocking, _) => start::<PlainBlocking>(role),
+        (Library::OursUnhedged | Library::Guide, _) => Err("measures patterns only".into()),
     };
     if let Err(error) = result {
         Report::Failure(error.to_string()).tell();
@@ -74,6 +75,7 @@ async fn bind<S: Socket>(role: &Role) -> Result<()> {
         Shape::Publish => return publisher::publish::<S>(role, role.crowd()?).await,
         Shape::Answer => return publisher::answer::<S>(role, role.crowd()?).await,
         Shape::Idle => raise_file_limit()?,
+        Shape::Beat | Shape::Switch | Shape::Hedge => return Err("is of a pattern".into()),
         Shape::OneWay | Shape::RoundTrip | Shape::OneProcess => {}
     }
     let (mut socket, endpoint) = S::bind(role.work.binding(), &role.endpoint, role.size).await?;
@@ -81,9 +83,7 @@ async fn bind<S: Socket>(role: &Role) -> Result<()> {
     match role.work.shape() {
         Shape::OneWay => count(&mut socket, role, &Meter::new(Some(peer_from_parent()?))?).await,
         Shape::RoundTrip => answer(&mut socket).await,
-        Shape::OneProcess | Shape::Idle | Shape::Publish | Shape::Answer => {
-            socket.receive(usize::MAX).await.map(drop)
-        }
+        _ => socket.receive(usize::MAX).await.map(drop),
     }
 }
 
@@ -202,7 +202,7 @@ async fn ask<S: Socket>(socket: &mut S, role: &Role, meter: &Meter) -> Result<()
 }
 
 /// Keeps this process on the core that is meant for its side.
-fn pin(pin: Option<Pin>, side: Side) -> Result<()> {
+pub(crate) fn pin(pin: Option<Pin>, side: Side) -> Result<()> {
     let core = match (pin, side) {
         (None, _) | (_, Side::Both) => return Ok(()),
         (Some(Pin::Apart), Side::Connect) => 1,
@@ -219,7 +219,7 @@ fn batch(size: usize) -> usize {
 }
 
 /// The process id of the other side, once it has been started.
-fn peer_from_parent() -> Result<i32> {
+pub(crate) fn peer_from_parent() -> Result<i32> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(line.trim().parse()?)

@@ -1,6 +1,7 @@
 //! The command line: what a caller may choose, and how this program starts itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,9 +57,12 @@ pub(crate) struct Settings {
     /// Pin each process to a core, which makes round trips steadier but is unfair to libraries with threads of their own.
     #[arg(long, value_enum)]
     pub(crate) pin: Option<Pin>,
-    /// Idle connections for the work `peers`.
+    /// Idle connections for the work `peers`, and workers for `idle-workers`.
     #[arg(long, default_value = "10000")]
     pub(crate) peers: usize,
+    /// The guide's program `ppqueue` (C, CZMQ), for the work `queue`; it takes the ports 5555 and 5556.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) guide_queue: Option<PathBuf>,
     /// Print JSON instead of tables.
     #[arg(long)]
     pub(crate) json: bool,
@@ -106,13 +110,16 @@ pub(crate) struct Role {
     /// Peers of a crowd that stay silent.
     #[arg(long)]
     pub(crate) idle: Option<usize>,
+    /// Of how many requests to the slow server one is slow.
+    #[arg(long)]
+    pub(crate) slow: Option<u32>,
     /// Seconds to count.
     #[arg(long, value_parser = parse_seconds)]
     pub(crate) seconds: Duration,
     /// Where the processes are kept.
     #[arg(long, value_enum)]
     pub(crate) pin: Option<Pin>,
-    /// Where to bind or to connect to.
+    /// Where to bind or to connect to; several with spaces between them.
     #[arg(long)]
     pub(crate) endpoint: String,
 }
@@ -149,6 +156,10 @@ pub(crate) enum Doing {
     Subscribe,
     /// It asks, and waits for the replies.
     Ask,
+    /// It is a Paranoid Pirate worker that gets no requests, only heartbeats.
+    Beat,
+    /// It is a Paranoid Pirate worker that answers with what was asked.
+    Work,
 }
 
 impl Settings {
@@ -204,6 +215,7 @@ impl Role {
         for (name, count) in [("--active", self.active), ("--idle", self.idle)] {
             arguments.extend(count.map(|count| format!("{name}={count}")));
         }
+        arguments.extend(self.slow.map(|slow| format!("--slow={slow}")));
         arguments.extend(
             pairs
                 .into_iter()
@@ -294,6 +306,7 @@ mod tests {
             implementation: implementations::find("libzmq").unwrap(),
             active: Some(1),
             idle: None,
+            slow: Some(10),
             seconds: Duration::from_millis(1500),
             pin: Some(Pin::Apart),
             endpoint: "ipc:///tmp/x".to_owned(),

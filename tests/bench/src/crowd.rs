@@ -1,4 +1,5 @@
-//! Many connections in one process, each a raw peer, which together stay silent, subscribe or ask.
+//! Many connections in one process, each a raw peer, which together stay silent, subscribe or ask,
+//! or are the workers of a queue.
 //!
 //! ```text
 //!  crowd                                        what is measured
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::command_line::{Crowd, Doing};
+use crate::pirates::{beat, work};
 use crate::processes::{end_with_parent, raise_file_limit};
 use crate::publisher::{ALL_READY, GO, WINDOW};
 use crate::raw_peer::{SUBSCRIBE_ALL, enter, message};
@@ -58,7 +60,7 @@ async fn take_part(crowd: &Crowd) -> Result<()> {
     raise_file_limit()?;
     let socket_type = match crowd.doing {
         Doing::Subscribe => "SUB",
-        Doing::Ask | Doing::Nothing => "DEALER",
+        _ => "DEALER",
     };
     let mut open = enter_all(crowd, socket_type).await?;
     tokio::time::sleep(SETTLING).await;
@@ -69,6 +71,8 @@ async fn take_part(crowd: &Crowd) -> Result<()> {
             Report::Opened(alive).tell();
         }
         (Doing::Ask, _) => ask(active, crowd.size)?,
+        (Doing::Beat, _) => beat(active).await?,
+        (Doing::Work, _) => work(active)?,
         (Doing::Subscribe, Some(progress)) => subscribe(active, crowd.size, progress).await?,
         (Doing::Subscribe, None) => return Err("nobody to tell the progress to".into()),
     }
@@ -117,7 +121,7 @@ fn ask(peers: Vec<TcpStream>, size: usize) -> Result<()> {
 }
 
 /// Runs a task of the crowd; the parent is told if it fails.
-fn told(task: impl Future<Output = Result<()>> + 'static) {
+pub(crate) fn told(task: impl Future<Output = Result<()>> + 'static) {
     spawn_local(async {
         if let Err(error) = task.await {
             Report::Failure(error.to_string()).tell();

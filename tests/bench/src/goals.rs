@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use crate::implementations::{LIBZMQ, OURS, OURS_LIMITED, OURS_MT, PLAIN};
+use crate::implementations::{GUIDE, LIBZMQ, OURS, OURS_LIMITED, OURS_MT, OURS_UNHEDGED, PLAIN};
 use crate::runner::Block;
-use crate::sample::{Metric, ratio};
+use crate::sample::{Metric, median, ratio};
 use crate::work::{Numbers, Work};
 
 /// What counts as level, as a part.
@@ -15,6 +15,9 @@ const LEVEL: f64 = 0.10;
 
 /// How much more a message may cost in a large crowd.
 const FLAT: f64 = 2.0;
+
+/// What the heartbeats of 10,000 idle workers may cost a queue, in percent of a core.
+const HEARTBEATS: f64 = 5.0;
 
 /// Peers of a small crowd, at most.
 const SMALL: usize = 10;
@@ -121,7 +124,23 @@ pub(crate) fn judge(blocks: &[Block]) -> Vec<Verdict> {
             .into_iter()
             .filter_map(|goal| goal.judge(block))
     });
-    alone.chain(flat(blocks)).collect()
+    alone
+        .chain(flat(blocks))
+        .chain(blocks.iter().filter_map(heartbeats))
+        .collect()
+}
+
+/// PP-9: whether heartbeats cost no more than [`HEARTBEATS`]; beside it what the system calls alone cost on this machine.
+fn heartbeats(block: &Block) -> Option<Verdict> {
+    let cpu = Metric::CpuPercent;
+    let percent = |name| median(block.samples(name)?).get(&cpu).copied();
+    let ours = percent(OURS)?;
+    let plain = percent(PLAIN).map(|plain| format!(", {PLAIN} {plain:.1} %"));
+    Some(Verdict {
+        goal: format!("{}, {OURS}: {} below {HEARTBEATS}", block.case, cpu.title()),
+        result: Wanted::Times(HEARTBEATS).standing(HEARTBEATS / ours),
+        figures: format!("{ours:.1} %{}", plain.unwrap_or_default()),
+    })
 }
 
 /// Whether a message costs the same, within [`FLAT`], in a large crowd as in a small one.
@@ -162,7 +181,7 @@ fn flat(blocks: &[Block]) -> Vec<Verdict> {
 fn goals(block: &Block) -> Vec<Goal> {
     use Metric::{
         CpuNanosPerMessage as Cpu, KibPerPeer, MedianMicros, MegabytesPerSecond,
-        MessagesPerSecond as Rate,
+        MessagesPerSecond as Rate, Percentile99Micros as Tail,
     };
     use Rival::{EveryPeer, Named};
     use Wanted::{Ahead, NotBehind, Times};
@@ -197,6 +216,12 @@ fn goals(block: &Block) -> Vec<Goal> {
             goal(OURS_MT, Cpu, Named(LIBZMQ), Times(0.5)),
         ],
         (Work::Busy, _) => vec![goal(OURS, Cpu, Named(LIBZMQ), NotBehind)],
+        (Work::IdleWorkers, _) => Vec::new(),
+        (Work::Queue, _) => vec![
+            goal(OURS, Rate, Named(GUIDE), NotBehind),
+            goal(OURS, Cpu, Named(GUIDE), NotBehind),
+        ],
+        (Work::Hedged, _) => vec![goal(OURS, Tail, Named(OURS_UNHEDGED), Times(0.5))],
         (Work::Paced, _) => vec![goal(OURS_LIMITED, Rate, Named(OURS), NotBehind)],
     }
 }
@@ -284,6 +309,7 @@ mod tests {
                 transport: Transport::Tcp,
                 size,
                 crowd: None,
+                slow: None,
             },
             rows: rows.collect(),
         }
@@ -381,6 +407,18 @@ mod tests {
             .map(|verdict| verdict.result)
             .collect();
         assert_eq!(standings, [Standing::Pass, Standing::Fail]);
+    }
+
+    #[test]
+    fn heartbeats_have_a_bound_of_their_own() {
+        let cpu = |value| [(Metric::CpuPercent, value)];
+        let figures = [("ours", &cpu(4.0)[..]), ("plain", &cpu(2.5)[..])];
+        let [verdict] =
+            <[_; 1]>::try_from(judge(&[block(Work::IdleWorkers, 0, &figures)])).unwrap();
+        assert_eq!(verdict.result, Standing::Pass);
+        assert_eq!(verdict.figures, "4.0 %, plain 2.5 %");
+        let too_much = block(Work::IdleWorkers, 0, &[("ours", &cpu(6.0))]);
+        assert_eq!(standings(too_much), [Standing::Fail]);
     }
 
     #[test]

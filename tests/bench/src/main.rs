@@ -17,6 +17,13 @@
 //!         ── starts ──► child, connects to that endpoint, sends until it is stopped
 //! ```
 //!
+//! Patterns are measured in more processes, see [`pirates`]: 10,000 idle workers of a queue, requests through our queue
+//! and through the guide's, calls with hedging and without.
+//!
+//! ```text
+//! cargo run --release -- --only idle-workers,queue,hedged --guide-queue /path/to/ppqueue
+//! ```
+//!
 //! A body is one buffer that is made once; a library with shared bodies sends another handle to it, libzmq copies it.
 
 use std::process::ExitCode;
@@ -33,6 +40,7 @@ mod idle_peers;
 mod implementations;
 mod machine;
 mod meter;
+mod pirates;
 mod processes;
 mod publisher;
 mod raw_peer;
@@ -51,6 +59,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     match line.action {
+        Some(Action::Child(role)) if role.work.is_of_a_pattern() => pirates::run(&role),
         Some(Action::Child(role)) => child::run(&role),
         Some(Action::Crowd(crowd)) => crowd::run(&crowd),
         None => finish(runner::run(&line.settings)),

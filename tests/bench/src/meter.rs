@@ -66,6 +66,17 @@ impl Meter {
         Ok(Self { clocks })
     }
 
+    /// A meter for another process alone.
+    ///
+    /// # Errors
+    /// Fails if it is no process.
+    pub(crate) fn of(process: i32) -> Result<Self> {
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(process))?;
+        Ok(Self {
+            clocks: vec![clock],
+        })
+    }
+
     /// Reads all clocks.
     ///
     /// # Errors

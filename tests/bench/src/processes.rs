@@ -46,11 +46,8 @@ impl Process {
     }
 
     /// Tells it which process is its peer.
-    pub(crate) async fn introduce(&mut self, peer: &Self) -> Result<()> {
-        Ok(self
-            .input
-            .write_all(format!("{}\n", peer.id()?).as_bytes())
-            .await?)
+    pub(crate) async fn introduce(&mut self, peer: u32) -> Result<()> {
+        Ok(self.input.write_all(format!("{peer}\n").as_bytes()).await?)
     }
 
     /// Waits for its endpoint.

@@ -14,7 +14,7 @@ use crate::implementations::{ALL, Implementation};
 use crate::processes::Process;
 use crate::sample::Sample;
 use crate::work::{Case, Numbers, Shape, Transport, Work, word};
-use crate::{goals, idle_peers, machine, runtime, table};
+use crate::{goals, idle_peers, machine, pirates, runtime, table};
 
 /// What came of the runs of one implementation in one case.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +22,8 @@ use crate::{goals, idle_peers, machine, runtime, table};
 pub(crate) enum Outcome {
     /// Every run gave a sample.
     Measured(Vec<Sample>),
+    /// It cannot be measured with these settings, and why.
+    Absent(&'static str),
     /// A run passed its time limit; no further run was tried.
     Hung,
     /// A run failed; no further run was tried.
@@ -50,7 +52,7 @@ impl Block {
             .iter()
             .filter_map(|(implementation, outcome)| match outcome {
                 Outcome::Measured(samples) => Some((*implementation, samples.as_slice())),
-                Outcome::Hung | Outcome::Failed(_) => None,
+                Outcome::Absent(_) | Outcome::Hung | Outcome::Failed(_) => None,
             })
     }
 }
@@ -98,7 +100,10 @@ async fn measure_case(case: Case, settings: &Settings) -> Result<Block> {
     let implementations = settings.implementations(&case);
     let mut rows: Vec<_> = implementations
         .into_iter()
-        .map(|it| (it, Outcome::Measured(Vec::new())))
+        .map(|it| match pirates::absent(it.library, settings) {
+            Some(why) => (it, Outcome::Absent(why)),
+            None => (it, Outcome::Measured(Vec::new())),
+        })
         .collect();
     for run in 1..=settings.runs {
         for (implementation, outcome) in &mut rows {
@@ -139,12 +144,16 @@ async fn measure_once(
         implementation,
         active: case.crowd.map(|crowd| crowd.active),
         idle: case.crowd.map(|crowd| crowd.idle),
+        slow: case.slow,
         seconds: settings.seconds,
         pin: settings.pin,
         endpoint,
     };
     let shape = case.work.shape();
     let (endpoint, _file) = free_endpoint(case.transport);
+    if case.work.is_of_a_pattern() {
+        return pirates::measure(&role(Side::Bind, endpoint), settings).await;
+    }
     if shape == Shape::OneProcess {
         return Process::start(&role(Side::Both, endpoint).arguments())?
             .sample()
@@ -192,7 +201,7 @@ async fn crowd(
 
 /// Waits for the sample of one process while watching that the other lives; stops both.
 async fn await_sample(mut measures: Process, mut other: Process) -> Result<Sample> {
-    measures.introduce(&other).await?;
+    measures.introduce(other.id()?).await?;
     let sample = tokio::select! {
         biased;
         sample = measures.sample() => sample,

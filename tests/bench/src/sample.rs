@@ -13,7 +13,8 @@ use crate::work::Shape;
 pub(crate) enum Metric {
     /// Messages that arrived in a second.
     MessagesPerSecond,
-    /// User and system time of both processes for one message, in nanoseconds; with a crowd, of the binding process only.
+    /// User and system time of both processes for one message, in nanoseconds; with a crowd, of the binding process only;
+    /// through a queue, a request and its reply are one message, and the time is the queue's.
     CpuNanosPerMessage,
     /// Bodies that arrived in a second, in 10^6 octets.
     MegabytesPerSecond,
@@ -25,6 +26,10 @@ pub(crate) enum Metric {
     CpuMicrosPerTrip,
     /// Resident memory of the binding process for one peer, in KiB.
     KibPerPeer,
+    /// User and system time of the binding process, as a part of one core.
+    CpuPercent,
+    /// Requests that were sent beyond one for each call.
+    ExtraPercent,
     /// The part of all cores that other processes used while it counted.
     OthersPercent,
 }
@@ -74,6 +79,18 @@ impl Metric {
                 Self::OthersPercent,
             ],
             Shape::Idle => &[Self::KibPerPeer],
+            Shape::Beat => &[Self::CpuPercent, Self::KibPerPeer, Self::OthersPercent],
+            Shape::Switch => &[
+                Self::MessagesPerSecond,
+                Self::CpuNanosPerMessage,
+                Self::OthersPercent,
+            ],
+            Shape::Hedge => &[
+                Self::Percentile99Micros,
+                Self::MedianMicros,
+                Self::ExtraPercent,
+                Self::OthersPercent,
+            ],
             Shape::Publish | Shape::Answer => &[
                 Self::CpuNanosPerMessage,
                 Self::MessagesPerSecond,
@@ -93,6 +110,8 @@ impl Metric {
             Self::Percentile99Micros => "p99 µs",
             Self::CpuMicrosPerTrip => "CPU µs/trip",
             Self::KibPerPeer => "KiB/peer",
+            Self::CpuPercent => "CPU % of a core",
+            Self::ExtraPercent => "extra load %",
             Self::OthersPercent => "others %",
         }
     }

@@ -52,6 +52,7 @@ pub(crate) fn block(block: &Block) -> String {
         );
         match outcome {
             Outcome::Measured(samples) => row(&mut text, samples, metrics, compared, ours),
+            Outcome::Absent(why) => text.push_str(&format!("   {why}")),
             Outcome::Hung => write_cell(&mut text, "hung"),
             Outcome::Failed(error) => text.push_str(&format!("   failed: {error}")),
         }
@@ -120,6 +121,7 @@ pub(crate) fn as_json(block: &Block) -> Value {
                 row["median"] = json!(median(samples));
                 row["runs"] = json!(samples);
             }
+            Outcome::Absent(why) => row["absent"] = json!(why),
             Outcome::Hung => row["hung"] = json!(true),
             Outcome::Failed(error) => row["failed"] = json!(error),
         }

@@ -20,6 +20,12 @@ const PACED_SIZE: usize = 16;
 /// Subscribers of one publisher.
 const SUBSCRIBERS: [usize; 5] = [1, 8, 64, 1000, 10_000];
 
+/// Body of a request that goes through a queue, in octets.
+const QUEUE_SIZE: usize = 64;
+
+/// Of how many requests to the slow server one is slow.
+const SLOW: [u32; 2] = [10, 1];
+
 /// Peers of one ROUTER that ask, and how many more are connected and silent.
 const ASKERS: [(usize, usize); 3] = [(10, 0), (10, 9_990), (10_000, 0)];
 
@@ -43,6 +49,12 @@ pub(crate) enum Work {
     Busy,
     /// R02: PUSH to PULL at a fixed pace, for a receiver that gives each message a time limit.
     Paced,
+    /// PP-9: many idle workers of one Paranoid Pirate queue, each with heartbeats.
+    IdleWorkers,
+    /// Requests through a Paranoid Pirate queue to four workers; `--guide-queue` adds the guide's own.
+    Queue,
+    /// A Lazy Pirate with three servers of which one is slow, with and without hedging.
+    Hedged,
 }
 
 /// How messages move, and so which flow of [`crate::child`] measures it.
@@ -60,6 +72,12 @@ pub(crate) enum Shape {
     Publish,
     /// The binding process answers a crowd.
     Answer,
+    /// The binding process is a queue whose workers have nothing to do but to live.
+    Beat,
+    /// The binding process is a queue between the connecting process, which measures, and a crowd of workers.
+    Switch,
+    /// The connecting process asks at a fixed pace and takes the time, the binding process answers, sometimes slowly.
+    Hedge,
 }
 
 /// How two sockets reach each other.
@@ -93,10 +111,12 @@ pub(crate) struct Case {
     pub(crate) work: Work,
     /// The transport.
     pub(crate) transport: Transport,
-    /// Octets in a body; for [`Work::Peers`] 0.
+    /// Octets in a body; 0 if nobody sends one.
     pub(crate) size: usize,
     /// Who is at the other side, if that is a crowd.
     pub(crate) crowd: Option<Numbers>,
+    /// Of how many requests to the slow server one is slow, if there is such a server.
+    pub(crate) slow: Option<u32>,
 }
 
 /// The size of a crowd.
@@ -123,6 +143,11 @@ impl Work {
             transport,
             size,
             crowd: None,
+            slow: None,
+        };
+        let slow = |slow| Case {
+            slow: Some(slow),
+            ..case(Transport::Tcp, ROUND_TRIP_SIZE)
         };
         let crowd = |(active, idle)| Case {
             crowd: Some(Numbers { active, idle }),
@@ -145,6 +170,9 @@ impl Work {
             Self::FanOut => SUBSCRIBERS.map(|count| crowd((count, 0))).to_vec(),
             Self::Busy => ASKERS.map(crowd).to_vec(),
             Self::Paced => vec![case(Transport::Tcp, PACED_SIZE)],
+            Self::IdleWorkers => vec![case(Transport::Tcp, 0)],
+            Self::Queue => vec![case(Transport::Tcp, QUEUE_SIZE)],
+            Self::Hedged => SLOW.map(slow).to_vec(),
         }
     }
 
@@ -157,16 +185,25 @@ impl Work {
             Self::Peers => Shape::Idle,
             Self::FanOut => Shape::Publish,
             Self::Busy => Shape::Answer,
+            Self::IdleWorkers => Shape::Beat,
+            Self::Queue => Shape::Switch,
+            Self::Hedged => Shape::Hedge,
         }
     }
 
-    /// The socket that connects; none if a crowd does.
+    /// Whether it measures a pattern on sockets, see [`crate::pirates`], and not sockets alone.
+    pub(crate) const fn is_of_a_pattern(self) -> bool {
+        matches!(self, Self::IdleWorkers | Self::Queue | Self::Hedged)
+    }
+
+    /// The socket that connects; none if a crowd does, or a pattern.
     pub(crate) fn connecting(self) -> Option<SocketKind> {
         match self {
             Self::PushPull | Self::Inproc | Self::Paced => Some(SocketKind::Push),
             Self::DealerRouter => Some(SocketKind::Dealer),
             Self::ReqRep => Some(SocketKind::Req),
             Self::Peers | Self::FanOut | Self::Busy => None,
+            Self::IdleWorkers | Self::Queue | Self::Hedged => None,
         }
     }
 
@@ -175,6 +212,7 @@ impl Work {
         match self {
             Self::PushPull | Self::Inproc | Self::Paced => SocketKind::Pull,
             Self::DealerRouter | Self::Peers | Self::Busy => SocketKind::Router,
+            Self::IdleWorkers | Self::Queue | Self::Hedged => SocketKind::Router,
             Self::FanOut => SocketKind::Pub,
             Self::ReqRep => SocketKind::Rep,
         }
@@ -190,6 +228,9 @@ impl Work {
             Self::FanOut => "PUB to subscribers",
             Self::Busy => "peers that ask one ROUTER",
             Self::Paced => "PUSH/PULL at 1,000,000 messages/s",
+            Self::IdleWorkers => "idle workers of one queue",
+            Self::Queue => "requests through a queue to 4 workers",
+            Self::Hedged => "2,000 calls/s to 3 servers",
         }
     }
 }
@@ -199,6 +240,11 @@ impl fmt::Display for Case {
         write!(f, "{} over {}", self.work.title(), word(self.transport))?;
         if self.size > 0 {
             write!(f, ", {}", octets(self.size))?;
+        }
+        match self.slow {
+            Some(1) => write!(f, ", one of them slow")?,
+            Some(many) => write!(f, ", one of them slow for 1 of {many}")?,
+            None => {}
         }
         match self.crowd {
             Some(Numbers { active, idle: 0 }) => write!(f, ", {active} peers"),

@@ -67,6 +67,10 @@ pub(crate) enum Library {
     Ours,
     /// Privateer, by a receiver that gives each message a time limit.
     OursLimited,
+    /// Privateer's Lazy Pirate without hedging.
+    OursUnhedged,
+    /// The queue of the guide, in C, on CZMQ.
+    Guide,
     /// The reference, in C++.
     Libzmq,
     /// zmq.rs.
@@ -98,6 +102,10 @@ pub(crate) struct Implementation {
 pub(crate) const OURS: &str = "ours";
 /// The name of our line whose receiver gives each message a time limit.
 pub(crate) const OURS_LIMITED: &str = "ours-limited";
+/// The name of our line without hedging.
+pub(crate) const OURS_UNHEDGED: &str = "ours-unhedged";
+/// The name of the guide's own program.
+pub(crate) const GUIDE: &str = "guide";
 /// The name of our line on the multi-thread runtime.
 pub(crate) const OURS_MT: &str = "ours-mt";
 /// The name of the line without any ZeroMQ.
@@ -107,7 +115,7 @@ pub(crate) const LIBZMQ: &str = "libzmq";
 
 /// All implementations, in the order of the table. A library on several runtimes is chosen on those where it is best at
 /// some work; the goals compare with whichever of its lines is best.
-pub(crate) const ALL: [Implementation; 14] = [
+pub(crate) const ALL: [Implementation; 16] = [
     implementation(OURS, Library::Ours, Drive::CurrentThread, true),
     implementation(OURS_MT, Library::Ours, Drive::TwoWorkers, true),
     implementation(
@@ -116,6 +124,13 @@ pub(crate) const ALL: [Implementation; 14] = [
         Drive::CurrentThread,
         true,
     ),
+    implementation(
+        OURS_UNHEDGED,
+        Library::OursUnhedged,
+        Drive::CurrentThread,
+        true,
+    ),
+    implementation(GUIDE, Library::Guide, Drive::Blocking, true),
     implementation(LIBZMQ, Library::Libzmq, Drive::Blocking, true),
     implementation("zeromq", Library::Zeromq, Drive::CurrentThread, true),
     implementation("zeromq-mt", Library::Zeromq, Drive::TwoWorkers, false),
@@ -159,6 +174,8 @@ pub(crate) fn by_default(work: Work) -> Vec<Implementation> {
     let wanted = |it: &Implementation| match work {
         Work::Peers => [OURS, LIBZMQ].contains(&it.name),
         Work::Paced => [OURS, OURS_LIMITED].contains(&it.name),
+        Work::IdleWorkers => [OURS, PLAIN].contains(&it.name),
+        Work::Hedged => [OURS, OURS_UNHEDGED].contains(&it.name),
         _ => it.chosen,
     };
     ALL.into_iter().filter(wanted).collect()
@@ -167,6 +184,15 @@ pub(crate) fn by_default(work: Work) -> Vec<Implementation> {
 impl Implementation {
     /// Whether the library can do this at all.
     pub(crate) fn does(&self, case: &Case) -> bool {
+        if case.work.is_of_a_pattern() {
+            return match self.library {
+                Library::Ours => true,
+                Library::OursUnhedged => case.work == Work::Hedged,
+                Library::Guide => case.work == Work::Queue,
+                Library::Plain => case.work == Work::IdleWorkers,
+                _ => false,
+            };
+        }
         match self.library {
             Library::Zeromq => case.transport != Transport::Inproc && case.crowd.is_none(),
             Library::Plain | Library::PlainBlocking => {
@@ -176,6 +202,7 @@ impl Implementation {
             }
             Library::Rzmq => case.crowd.is_none(),
             Library::OursLimited => case.work == Work::Paced,
+            Library::OursUnhedged | Library::Guide => false,
             Library::Ours | Library::Libzmq | Library::Omq => true,
         }
     }
@@ -184,14 +211,18 @@ impl Implementation {
     pub(crate) fn is_peer(&self) -> bool {
         !matches!(
             self.library,
-            Library::Ours | Library::OursLimited | Library::Plain | Library::PlainBlocking
+            Library::Ours
+                | Library::OursLimited
+                | Library::OursUnhedged
+                | Library::Plain
+                | Library::PlainBlocking
         )
     }
 
     /// What the table says about it.
     pub(crate) fn runtime(&self) -> String {
         match self.library {
-            Library::Libzmq => "1 I/O thread, blocking".to_owned(),
+            Library::Libzmq | Library::Guide => "1 I/O thread, blocking".to_owned(),
             _ => self.drive.title().to_owned(),
         }
     }

@@ -14,6 +14,8 @@ use crate::idempotency::ReplyCacheOptions;
 use crate::majordomo::PeerFacts;
 use crate::paranoid_pirate::protocol::{Framing, FromWorker, MAX_FRAMES, Malformed, ToWorker};
 
+/// What tells this queue from others at its address.
+const EPOCH: u64 = 7;
 const WORKER: PeerKey = PeerKey(1);
 const OTHER_WORKER: PeerKey = PeerKey(2);
 const CLIENT: PeerKey = PeerKey(11);
@@ -30,7 +32,7 @@ impl Scene {
     /// A queue with these options and two workers of others, which did not say READY.
     fn new(options: QueueOptions) -> Self {
         let mut scene = Self {
-            queue: QueueMachine::new(options, 7),
+            queue: QueueMachine::new(options, EPOCH),
             now: Instant::now(),
             outputs: Vec::new(),
         };

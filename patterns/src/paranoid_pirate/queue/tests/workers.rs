@@ -1,6 +1,9 @@
 //! Workers: how they become idle, how they are judged, and what of theirs is dropped.
 
+use std::collections::HashMap;
+
 use super::*;
+use crate::heartbeat::{Heartbeat, HeartbeatOptions};
 
 /// LB-6.
 #[test]
@@ -125,6 +128,54 @@ fn idle_workers_are_judged_by_what_they_can_say() {
     scene.advance(Duration::from_secs(3600));
     assert_eq!(scene.queue.stats().idle, 1);
     assert_eq!(scene.heartbeats(OTHER_WORKER), 0);
+}
+
+/// PP-9: idle workers cost one step for each heartbeat that is sent, and nothing grows by those that come in.
+#[test]
+fn ten_thousand_idle_workers_cost_a_step_for_each_heartbeat() {
+    const WORKERS: u64 = 10_000;
+    const SECONDS: u64 = 10;
+    let mut scene = Scene::default();
+    let start = scene.now;
+    let workers: Vec<_> = (0..WORKERS).map(|key| PeerKey(100 + key)).collect();
+    for worker in &workers {
+        scene.up(*worker, PeerFacts::default());
+        scene.ready(*worker);
+    }
+    scene.outputs.clear();
+    let mut steps = 0;
+    for second in 1..=SECONDS {
+        let end = start + ms(1000 * second);
+        while let Some(due) = scene.queue.next_timeout().filter(|due| *due <= end) {
+            scene.now = due;
+            scene.queue.handle_timeout(due);
+            steps += 1;
+        }
+        scene.now = end;
+        scene.drain();
+        let sent = scene.outputs.len();
+        workers.iter().for_each(|worker| scene.beats(*worker));
+        assert_eq!(scene.outputs.len(), sent, "what comes in is noted, no more");
+        assert_eq!(scene.queue.timers.len(), workers.len());
+    }
+    let mut sent: HashMap<PeerKey, usize> = HashMap::new();
+    for output in &scene.outputs {
+        assert!(matches!(output, Output::Beat { .. }), "{output:?}");
+        if let Output::Beat { to, .. } = output {
+            *sent.entry(*to).or_default() += 1;
+        }
+    }
+    assert!(steps <= scene.outputs.len(), "no step without a heartbeat");
+    for (number, worker) in (1..).zip(&workers) {
+        let options = HeartbeatOptions::default();
+        let mut link = Heartbeat::new(start, &options, None, EPOCH ^ number);
+        let mut due = 0;
+        while link.beat_due() <= scene.now {
+            link.sent(link.beat_due());
+            due += 1;
+        }
+        assert_eq!(sent.get(worker), Some(&due));
+    }
 }
 
 /// HB-3.
