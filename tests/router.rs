@@ -230,6 +230,29 @@ async fn handover_closes_the_old_connection() {
     }
 }
 
+/// Peers that call themselves alike are told apart, if the router names them all; only its own choice counts.
+#[tokio::test]
+async fn a_router_that_names_all_tells_namesakes_apart() {
+    for transport in Transport::KINDS {
+        let router = RouterSocket::with(SocketOptions::new().router_names_all());
+        let (first, second) = (named("twin"), named("twin"));
+        let Linked { endpoint, .. } = &link(&router, &first, transport).await;
+        let mut watch = router.watch();
+        second.connect_to(endpoint);
+        watch.connected().await;
+        for twin in [&first, &second] {
+            twin.send("who am I?").await.unwrap();
+            let (peer, _) = soon(router.recv()).await.unwrap();
+            assert_eq!(peer.routing_id().as_bytes()[0], 0);
+            router.send(&peer, "yourself").await.unwrap();
+            assert_eq!(soon(twin.recv()).await.unwrap()[0], "yourself");
+        }
+        assert_eq!(router.peers().len(), 2);
+        let error = router.try_send(&id("twin"), "whoever").unwrap_err();
+        assert_eq!(error.kind(), SendErrorKind::Unroutable);
+    }
+}
+
 /// A `PeerId` or `Peer` is one connection, a chosen `RoutingId` is whoever has it now.
 #[tokio::test]
 async fn ids_outlive_connections_and_peers_do_not() {

@@ -4,6 +4,12 @@
 //! 00 'P' 'V' '1' · epoch of the giver (8) · serial of the request (8) · its slot (8)     28 bytes, big-endian
 //! ```
 //!
+//! To workers that may take it for a string it is given as one, with the same three numbers in hexadecimal:
+//!
+//! ```text
+//! PV1- epoch (16) - serial (16) - slot (16)                                              54 characters
+//! ```
+//!
 //! A worker can name no other client with it, and a REPLY from before the broker was restarted is recognised, since
 //! the epoch is another one. 28 bytes are held inline in a frame.
 #![deny(
@@ -18,6 +24,7 @@ use crate::arena::Id;
 
 const MAGIC: [u8; 4] = [0x00, b'P', b'V', b'1'];
 const LEN: usize = 28;
+const TEXT_MAGIC: &str = "PV1-";
 
 /// The address frame of a request.
 pub(super) fn write<T>(epoch: u64, request: Id<T>) -> Frame {
@@ -32,15 +39,36 @@ pub(super) fn write<T>(epoch: u64, request: Id<T>) -> Frame {
     Frame::from(token)
 }
 
-/// The request that an address names, if it was given in this epoch; the request may be gone.
+/// The address frame of a request, as a string.
+pub(super) fn write_text<T>(epoch: u64, request: Id<T>) -> Frame {
+    let Id { index, serial, .. } = request;
+    Frame::from(format!(
+        "{TEXT_MAGIC}{epoch:016x}-{serial:016x}-{index:016x}"
+    ))
+}
+
+/// The request that an address of either kind names, if it was given in this epoch; the request may be gone.
 pub(super) fn read<T>(epoch: u64, address: &[u8]) -> Option<Id<T>> {
+    let [given, serial, index] = octets(address).or_else(|| text(address))?;
+    let index = usize::try_from(index).ok()?;
+    (given == epoch).then(|| Id::new(index, serial))
+}
+
+fn octets(address: &[u8]) -> Option<[u64; 3]> {
     let parts: &[u8; LEN - MAGIC.len()] = address.strip_prefix(&MAGIC)?.try_into().ok()?;
     let (parts, _) = parts.as_chunks::<8>();
-    let [given, serial, index] = parts else {
-        return None;
+    let parts: &[[u8; 8]; 3] = parts.try_into().ok()?;
+    Some(parts.map(u64::from_be_bytes))
+}
+
+fn text(address: &[u8]) -> Option<[u64; 3]> {
+    let address = str::from_utf8(address).ok()?.strip_prefix(TEXT_MAGIC)?;
+    let mut parts = address.splitn(3, '-');
+    let mut part = || {
+        let digits = parts.next().filter(|digits| digits.len() == 16)?;
+        u64::from_str_radix(digits, 16).ok()
     };
-    let index = usize::try_from(u64::from_be_bytes(*index)).ok()?;
-    (u64::from_be_bytes(*given) == epoch).then(|| Id::new(index, u64::from_be_bytes(*serial)))
+    Some([part()?, part()?, part()?])
 }
 
 #[cfg(test)]
@@ -50,21 +78,27 @@ mod tests {
     #[test]
     fn an_address_names_its_request_in_its_epoch_only() {
         let request: Id<()> = Id::new(5, 1 << 40);
-        let address = write(7, request);
-        assert_eq!(address.len(), LEN);
-        assert_eq!(read(7, &address), Some(request));
-        assert_eq!(read::<()>(8, &address), None);
-        assert_eq!(read::<()>(7, &address[1..]), None);
+        for (address, len) in [(write(7, request), LEN), (write_text(7, request), 54)] {
+            assert_eq!(address.len(), len);
+            assert_eq!(read(7, &address), Some(request));
+            assert_eq!(read::<()>(8, &address), None);
+            assert_eq!(read::<()>(7, &address[1..]), None);
+            assert_eq!(read::<()>(7, &address[..len - 1]), None);
+            let mut longer = address.to_vec();
+            longer.push(b'0');
+            assert_eq!(read::<()>(7, &longer), None);
+        }
         assert_eq!(read::<()>(7, b""), None);
-        let mut longer = address.to_vec();
-        longer.push(0);
-        assert_eq!(read::<()>(7, &longer), None);
+        assert_eq!(read::<()>(7, b"PV1-"), None);
     }
 
     #[test]
     fn the_layout_is_the_documented_one() {
         let address = write(0x0102_0304_0506_0708, Id::<()>::new(0x0a, 0x0b));
         let expected = b"\0PV1\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\0\0\0\0\x0b\0\0\0\0\0\0\0\x0a";
+        assert_eq!(address, *expected);
+        let address = write_text(0x0102_0304_0506_0708, Id::<()>::new(0x0a, 0x0b));
+        let expected = "PV1-0102030405060708-000000000000000b-000000000000000a";
         assert_eq!(address, *expected);
     }
 }

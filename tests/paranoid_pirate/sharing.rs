@@ -150,3 +150,38 @@ async fn clients_are_served_in_turn() {
     drop(worker);
     hub.queue.stop();
 }
+
+/// SP-1: the guide's `spworker` names itself by the second in which it starts, so several may have one name.
+#[tokio::test]
+async fn namesakes_do_not_get_in_each_others_way() {
+    let hub = Hub::start().await;
+    let named = || SocketOptions::new().routing_id(RoutingId::new("F680-3D0E").unwrap());
+    let mut workers = Vec::new();
+    for count in 1..=4 {
+        let worker = ReqSocket::with_options(named().req_lockstep()).unwrap();
+        worker.connect(&hub.backend).unwrap();
+        worker.send("\x01").await.unwrap();
+        hub.workers(count).await;
+        workers.push(worker);
+    }
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let client = ReqSocket::with_options(named()).unwrap();
+        client.connect(&hub.frontend).unwrap();
+        clients.push(client);
+    }
+    for (number, client) in clients.iter().enumerate() {
+        client.send(number.to_string()).await.unwrap();
+    }
+    for worker in &workers {
+        let request = soon(worker.recv()).await.unwrap();
+        worker.send(request).await.unwrap();
+    }
+    for (number, client) in clients.iter().enumerate() {
+        let reply = soon(client.recv()).await.unwrap();
+        assert_eq!(reply[0], *number.to_string());
+    }
+    let stats = hub.stop().await;
+    assert_eq!((stats.requests, stats.replies), (4, 4));
+    assert_eq!(stats.redispatched, 0);
+}

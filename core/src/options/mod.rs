@@ -77,6 +77,7 @@ pub struct SocketOptions {
     pub(crate) pubsub: PubSubOptions,
     pub(crate) router_mandatory: bool,
     pub(crate) router_handover: bool,
+    pub(crate) router_names_all: bool,
     pub(crate) req_lockstep: bool,
     pub(crate) inproc_reattach: bool,
     #[cfg(feature = "metrics")]
@@ -136,6 +137,7 @@ impl Default for SocketOptions {
             pubsub: PubSubOptions::default(),
             router_mandatory: true,
             router_handover: false,
+            router_names_all: false,
             req_lockstep: false,
             inproc_reattach: false,
             #[cfg(feature = "metrics")]

@@ -27,6 +27,18 @@ impl SocketOptions {
         self
     }
 
+    /// Gives each peer a routing id of this socket's making, whatever the peer calls itself, so that those who call
+    /// themselves alike do not get in each other's way.
+    /// - Default: off
+    /// - Applies to: ROUTER, REP
+    /// - Takes effect: when the socket is made
+    /// - libzmq: none
+    #[must_use]
+    pub const fn router_names_all(mut self) -> Self {
+        self.router_names_all = true;
+        self
+    }
+
     /// Makes a REQ socket keep strictly to one request, one reply, as libzmq's does unless told otherwise.
     ///
     /// Without it a new request abandons the one before, and replies are matched with requests.

@@ -48,7 +48,9 @@ pub(crate) struct Seat {
 
 impl Core {
     pub(crate) const fn admission(&self, direction: Direction) -> Admission {
-        let refuses = self.traits.addressed && !self.options.router_handover;
+        let refuses = self.traits.addressed
+            && !self.options.router_handover
+            && !self.options.router_names_all;
         match direction {
             _ if self.traits.raw => Admission::AtTheEnd,
             _ if self.traits.adapts => Admission::OnReady,
@@ -89,7 +91,8 @@ impl Core {
         wanted: Option<&RoutingId>,
         is_named: bool,
     ) -> Result<(RoutingId, Option<Arc<Link>>), HandshakeFailure> {
-        let Some(wanted) = wanted.filter(|_| self.traits.addressed) else {
+        let may_choose = self.traits.addressed && (is_named || !self.options.router_names_all);
+        let Some(wanted) = wanted.filter(|_| may_choose) else {
             return Ok((self.generate_routing_id(peers), None));
         };
         if !is_named && self.names.lock().contains_key(wanted) {

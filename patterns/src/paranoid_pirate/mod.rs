@@ -41,6 +41,7 @@
 //!   intervals, or if it is busy and not one of ours, when its machine no longer answers ZMTP heartbeats (two to three
 //!   intervals). A worker of others that hangs while its connection stands is given up after
 //!   [`QueueOptions::processing_deadline`].
+//! - Clients and workers may call themselves alike: each connection is a peer of its own.
 //! - The queue keeps nothing on disk. When it comes back, our workers are there again within two seconds; the guide's
 //!   Paranoid workers when they have noticed; the guide's Simple workers never, as the pattern has it.
 //!

@@ -12,7 +12,7 @@ use privateer_core::{Frame, Message};
 use super::machine::{Place, Request, Route, Timer, Worker};
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::Id;
-use crate::paranoid_pirate::protocol::{ClientMessage, Malformed, ToWorker};
+use crate::paranoid_pirate::protocol::{ClientMessage, Framing, Malformed, ToWorker};
 use crate::timers::after;
 use crate::token;
 
@@ -59,8 +59,13 @@ impl QueueMachine {
             worker: worker_id,
             since: now,
         };
+        let address = match worker.framing {
+            Framing::Paranoid => token::write(self.epoch, id),
+            // The guide's `lbbroker` has workers that read it as a string of C.
+            Framing::Simple => token::write_text(self.epoch, id),
+        };
         let command = ToWorker::Request {
-            address: Message::from(token::write(self.epoch, id)),
+            address: Message::from(address),
             body: request.body.clone(),
         };
         worker.in_hand.push(&mut self.requests, id);

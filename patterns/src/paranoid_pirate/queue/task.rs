@@ -99,14 +99,15 @@ impl Queue {
     {
         let interval = options.interval();
         let facts = PeerFacts::privateer(std::num::NonZeroU16::MIN).with_heartbeat(interval);
-        // A peer that was cut off may come back before its old connection is known to be dead.
+        // A peer that was cut off may come back before its old connection is known to be dead, and some call themselves
+        // alike: the guide's Simple workers that are started within a second.
         let clients = SocketOptions::new()
-            .router_handover()
+            .router_names_all()
             // Envelopes come back, as a Lazy Pirate of ours likes to know.
             .property(PROPERTY, announce(&[lazy_pirate::PATTERN.to_owned()]))
             .unwrap_or_default();
         let workers = SocketOptions::new()
-            .router_handover()
+            .router_names_all()
             // What workers have in hand bounds what waits.
             .send_hwm(None)
             // A worker of others that is busy shows only so that its machine lives.

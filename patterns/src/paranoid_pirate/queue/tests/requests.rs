@@ -24,6 +24,21 @@ fn workers_of_both_framings_share_the_requests() {
     assert_eq!((stats.requests, stats.replies, stats.idle), (6, 6, 3));
 }
 
+/// LB-1: the workers of the guide's `lbbroker` read an address into a string of C, and send that back.
+#[test]
+fn a_simple_worker_may_take_an_address_for_a_string() {
+    let mut scene = Scene::default();
+    scene.says(WORKER, &[b"", b"READY"]);
+    scene.request_of(CLIENT, &[b"\0binary", b"", b"Hi"]);
+    let given = scene.only(WORKER);
+    let address = &given[1];
+    assert!(address.iter().all(u8::is_ascii_graphic), "{address:?}");
+    assert!(address.len() < 255);
+    scene.says(WORKER, &[b"", address, b"", b"OK"]);
+    let reply = frames_of(&[b"\0binary", b"", b"OK"]);
+    assert_eq!(scene.replies(CLIENT), [reply]);
+}
+
 /// LB-3, LB-8, LP-7: whatever stands before the empty frame comes back: names that begin with 01, the number of a REQ
 /// that correlates, the addresses of another queue before this one.
 #[test]
