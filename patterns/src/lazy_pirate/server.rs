@@ -88,7 +88,7 @@ impl LazyPirateServer {
         A: Future<Output = Message> + Send + 'static,
     {
         let options = SocketOptions::new()
-            .router_handover()
+            .router_names_all()
             .property(PROPERTY, announce(&[PATTERN.to_owned()]))
             .unwrap_or_default();
         let router = RouterSocket::with_options(options)?;
