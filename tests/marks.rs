@@ -9,7 +9,7 @@ use privateer::core::{PairSocket, PullSocket, PushSocket, SocketOptions};
 use tokio::time::{Instant, timeout};
 
 mod support;
-use support::sockets::{Linked, Socket, Transport, link, number, soon, texts, until};
+use support::sockets::{Socket, Transport, link, number, soon, texts, until};
 
 /// More than any mark of these tests.
 const MANY: usize = 5_000;
@@ -303,72 +303,6 @@ async fn narrow_pipes_do_not_stall() {
             }
             sender.await.unwrap();
         }
-    }
-}
-
-/// Q19: one peer that sends much and nine that send little get the same share while all have something to be received.
-#[tokio::test]
-async fn fair_queueing_gives_equal_shares() {
-    for transport in Transport::KINDS {
-        let pull = PullSocket::with(marks(2_000));
-        let pushes: Vec<_> = (0..10).map(|_| PushSocket::with(marks(2_000))).collect();
-        let Linked { endpoint, .. } = &link(&pull, &pushes[0], transport).await;
-        let mut watch = pull.watch();
-        for push in &pushes[1..] {
-            push.connect_to(endpoint);
-            watch.connected().await;
-        }
-        for (name, push) in pushes.iter().enumerate() {
-            for _ in 0..if name == 0 { 2_000 } else { 100 } {
-                push.send(name.to_string()).await.unwrap();
-            }
-        }
-        until(|| pull.stats().received == 2_000 + 9 * 100).await;
-        let mut shares = [0; 10];
-        for _ in 0..900 {
-            let name: usize = texts(&soon(pull.recv()).await.unwrap())
-                .concat()
-                .parse()
-                .unwrap();
-            shares[name] += 1;
-        }
-        // Within 20 %.
-        assert!(
-            shares.iter().all(|share| (72..=108).contains(share)),
-            "{transport:?}: {shares:?}"
-        );
-    }
-}
-
-/// Q19: among 64 and more that have something to be received a turn is 16 messages long, and shares are equal all the same.
-#[tokio::test]
-async fn turns_are_longer_in_a_crowd() {
-    for transport in Transport::KINDS {
-        let pull = PullSocket::with(marks(10_000));
-        let pushes: Vec<_> = (0..80).map(|_| PushSocket::usual()).collect();
-        let Linked { endpoint, .. } = &link(&pull, &pushes[0], transport).await;
-        let mut watch = pull.watch();
-        for push in &pushes[1..] {
-            push.connect_to(endpoint);
-            watch.connected().await;
-        }
-        for (name, push) in pushes.iter().enumerate() {
-            for _ in 0..40 {
-                push.send(name.to_string()).await.unwrap();
-            }
-        }
-        until(|| pull.stats().received == 80 * 40).await;
-        let mut shares = [0; 80];
-        for turn in 0..160 {
-            let mut turns = std::collections::HashSet::new();
-            for _ in 0..16 {
-                let name = texts(&soon(pull.recv()).await.unwrap()).concat();
-                shares[name.parse::<usize>().unwrap()] += 1;
-                turns.insert(name);
-            }
-            assert_eq!(turns.len(), 1, "{transport:?}, turn {turn}: {turns:?}");
-        }
-        assert_eq!(shares, [32; 80], "{transport:?}");
     }
 }
 
