@@ -193,8 +193,10 @@ impl<R: Copy> Calls<R> {
     }
 }
 
+/// What a reply holds in memory: an empty frame is something, too.
 fn size(message: &Message) -> usize {
-    message.frames().iter().map(|frame| frame.len()).sum()
+    let frames = message.frames().iter();
+    frames.map(|frame| size_of::<Frame>() + frame.len()).sum()
 }
 
 #[cfg(test)]
@@ -248,18 +250,22 @@ mod tests {
     fn what_is_too_old_or_too_much_is_forgotten_the_oldest_first() {
         let now = Instant::now();
         let minute = Duration::from_secs(60);
-        let options = ReplyCacheOptions::default().calls(3).octets(10).ttl(minute);
+        let octets = 10 + 3 * size_of::<Frame>();
+        let options = ReplyCacheOptions::default()
+            .calls(3)
+            .octets(octets)
+            .ttl(minute);
         let mut calls = Calls::new(options);
         for call in 0..4 {
             answered(&mut calls, now, call, "x");
         }
         assert_eq!(calls.find(now, key(0)), Found::New);
         assert!(matches!(calls.find(now, key(1)), Found::Answered(_)));
-        answered(&mut calls, now, 4, "eight oc");
-        assert_eq!(calls.find(now, key(1)), Found::New);
+        answered(&mut calls, now, 4, "nine octs");
+        assert_eq!(calls.find(now, key(2)), Found::New);
         assert!(matches!(calls.find(now, key(3)), Found::Answered(_)));
         // One that is too large alone leaves nothing.
-        answered(&mut calls, now, 5, "eleven octets");
+        answered(&mut calls, now, 5, &"x".repeat(octets));
         assert_eq!((calls.known.len(), calls.octets), (0, 0));
         answered(&mut calls, now, 6, "x");
         let late = now + minute;

@@ -12,7 +12,7 @@ pub enum LazyPirateError {
     /// There was no reply in time. The request may have been worked on all the same.
     #[error("no reply in time after {tries} tries; is the server too slow, or stopped?")]
     TimedOut {
-        /// How many tries there were.
+        /// How many tries there were; none if all connections to servers that take one call at a time were taken.
         tries: u32,
     },
     /// There was no reply in time, and the server had its share of retries, so another try was refused.

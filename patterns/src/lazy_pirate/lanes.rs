@@ -15,6 +15,7 @@ use super::{LazyPirateEvent, LazyPirateMachine, LazyPirateOptions, Output};
 use crate::arena::Id;
 use crate::paranoid_pirate::protocol::ClientMessage;
 use crate::retry::RetryBudget;
+use crate::timers::after;
 
 /// Names one connection of a client; none is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,8 @@ pub(super) struct Server {
     lanes: usize,
     opening: usize,
     is_stranger: bool,
+    /// It did not answer: until then no call asks it first.
+    pub(super) rests: Option<Instant>,
 }
 
 /// One connection, or one that is to be; it is never used for a second one.
@@ -54,6 +57,9 @@ enum State {
     Single,
 }
 
+/// For how many timeouts a server that did not answer one call is not asked by others, if they can ask another.
+const REST: u32 = 4;
+
 /// How long to wait before a connection is made anew that ended without a single reply on it.
 const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 
@@ -67,11 +73,17 @@ impl Server {
             lanes: 0,
             opening: 0,
             is_stranger: false,
+            rests: None,
         }
     }
 
     fn room(&self) -> Option<LaneKey> {
         self.shared.or_else(|| self.idle.last().copied())
+    }
+
+    /// Whether a connection to it stands.
+    pub(super) const fn is_there(&self) -> bool {
+        self.lanes > self.opening
     }
 }
 
@@ -88,6 +100,12 @@ impl LazyPirateMachine {
         };
         server.opening -= 1;
         server.is_stranger = !returns_envelopes;
+        if returns_envelopes && server.shared.is_some() {
+            // Opened for the stranger that was there before.
+            lane.state = State::Shared;
+            drop(self.close(key));
+            return;
+        }
         if returns_envelopes {
             lane.state = State::Shared;
             server.shared = Some(key);
@@ -129,7 +147,8 @@ impl LazyPirateMachine {
                 continue;
             };
             call.numbers.retain(|other| *other != number);
-            if call.numbers.is_empty() && matches!(call.phase, Phase::Flying { .. }) {
+            call.latest.retain(|other| *other != number);
+            if call.latest.is_empty() && matches!(call.phase, Phase::Flying { .. }) {
                 self.try_failed(now, lost.call);
             }
         }
@@ -146,31 +165,57 @@ impl LazyPirateMachine {
             }
             _ => None,
         };
-        lane.was_useful |= number.is_some();
+        if number.is_some() {
+            lane.was_useful = true;
+            if let Some(server) = self.servers.get_mut(lane.server) {
+                server.rests = None;
+            }
+        }
         number
     }
 
-    /// A server with a connection that takes a call which asked those servers: one that it did not ask, else another
-    /// than the last, else that; of several the next in turn. Calls take turns, and not their tries: a server that hangs
-    /// would get the first try of each.
-    pub(super) fn pick(&mut self, asked: &[usize]) -> Option<(usize, LaneKey)> {
+    /// A server with a connection that takes a call which asked those servers: one that it did not ask and that does not
+    /// rest, else one that it did not ask, else another than the last, else that; of several the next in turn. Calls take
+    /// turns, and not their tries: a server that hangs would get the first try of each.
+    ///
+    /// One that is asked after its rest is tried by this call alone, as it goes on resting until it answers.
+    pub(super) fn pick(&mut self, now: Instant, asked: &[usize]) -> Option<(usize, LaneKey)> {
         let count = self.servers.len();
         let in_turn = (0..count).map(|step| (self.next_server + step) % count);
         let has_room = |index: usize| Some((index, self.servers.get(index)?.room()?));
-        let rank = |(index, _): &_| (asked.contains(index), asked.last() == Some(index));
+        let rests = |index: usize| self.servers.get(index)?.rests;
+        let rank = |(index, _): &(usize, _)| {
+            let is_resting = rests(*index).is_some_and(|until| now < until);
+            (
+                asked.contains(index),
+                is_resting,
+                asked.last() == Some(index),
+            )
+        };
         // The first of those that rank the same.
         let picked = in_turn.filter_map(has_room).min_by_key(rank)?;
         if asked.is_empty() {
             self.next_server = (picked.0 + 1) % count;
         }
+        if rests(picked.0).is_some() {
+            self.rest(now, picked.0);
+        }
         Some(picked)
     }
 
-    /// Whether a server is connected that a call did not ask which asked those.
-    pub(super) fn is_another_there(&self, asked: &[usize]) -> bool {
+    /// A server did not answer, or is tried again after that.
+    pub(super) fn rest(&mut self, now: Instant, server: usize) {
+        let until = after(now, self.options.timeout.saturating_mul(REST));
+        if let Some(server) = self.servers.get_mut(server) {
+            server.rests = Some(until);
+        }
+    }
+
+    /// Whether a server is connected and answers that a call did not ask which asked those.
+    pub(super) fn is_another_well(&self, asked: &[usize]) -> bool {
         let servers = self.servers.iter().enumerate();
-        let mut connected = servers.filter(|(_, server)| server.lanes > server.opening);
-        connected.any(|(index, _)| !asked.contains(&index))
+        let mut well = servers.filter(|(_, server)| server.is_there() && server.rests.is_none());
+        well.any(|(index, _)| !asked.contains(&index))
     }
 
     /// Sends a try of a call on a lane that has room; false if the call is gone.
@@ -185,6 +230,7 @@ impl LazyPirateMachine {
         let number = self.last_number;
         lane.numbers.insert(number);
         call.numbers.push(number);
+        call.latest.push(number);
         let envelope = match lane.state {
             State::Shared => {
                 let number = Frame::from(number.to_be_bytes());
@@ -249,17 +295,17 @@ impl LazyPirateMachine {
         self.open_for_waiting();
     }
 
-    /// Strangers need a connection for each call.
+    /// Strangers need a connection for each call. One that is away gets no more than the one that looks for it.
     pub(super) fn open_for_waiting(&mut self) {
         let waiting = self.waiting.len();
         let max = self.options.max_lanes;
-        let mut opening: usize = self.servers.iter().map(|server| server.opening).sum();
+        let there = self.servers.iter().filter(|server| server.is_there());
+        let mut opening: usize = there.map(|server| server.opening).sum();
         for index in 0..self.servers.len() {
             while opening < waiting
-                && self
-                    .servers
-                    .get(index)
-                    .is_some_and(|server| server.is_stranger && server.lanes < max)
+                && self.servers.get(index).is_some_and(|server| {
+                    server.is_stranger && server.is_there() && server.lanes < max
+                })
             {
                 self.open(index, Duration::ZERO);
                 opening += 1;
@@ -307,7 +353,7 @@ impl LazyPirateMachine {
             server.lanes -= 1;
             server.opening -= usize::from(lane.state == State::Opening);
             server.idle.retain(|idle| *idle != key);
-            server.shared = server.shared.filter(|shared| *shared != key);
+            server.shared.take_if(|shared| *shared == key);
         }
         self.outputs.push_back(Output::CloseLane(key));
         lane.numbers

@@ -28,8 +28,10 @@ use crate::timers::{Timers, after};
 ///   key, the same in all tries, by which a server of ours recognises a repeat.
 /// - A stranger, a ROUTER that may not know envelopes, has a connection for each call in flight. A try that is given up
 ///   takes its connection with it, as in the guide: the late reply would answer the next call.
-/// - Calls go round the servers; the next try of a call goes to a server that it did not ask yet if there is one, and that
-///   is no retry for that server's budget.
+/// - Calls go round the servers that answer; the next try of a call goes to a server that it did not ask yet if there is one,
+///   and that is no retry for that server's budget if it answers others.
+/// - A server that did not answer in time rests for four timeouts: only if there is no other it is asked. Then one call at a
+///   time finds out whether it answers again.
 #[derive(Debug)]
 pub struct LazyPirateMachine {
     pub(super) options: LazyPirateOptions,
@@ -43,7 +45,7 @@ pub struct LazyPirateMachine {
     pub(super) timers: Timers<Id<Call>>,
     /// The number of the last try.
     pub(super) last_number: u32,
-    /// Where the next try goes.
+    /// Where the first try of the next call goes.
     pub(super) next_server: usize,
     /// Random, for the keys of calls.
     client: u64,
@@ -75,6 +77,8 @@ pub(super) struct Call {
     pub(super) phase: Phase,
     /// Its tries that are not answered, given up or not: a few.
     pub(super) numbers: Vec<u32>,
+    /// Those of the last try and its hedge.
+    pub(super) latest: Vec<u32>,
     /// Which servers it asked; the last of them has the last try.
     pub(super) servers: Vec<usize>,
     ends: Instant,
@@ -136,6 +140,7 @@ impl LazyPirateMachine {
             retry: Retry::new(now, &self.options.retry, self.seed).until(Some(ends)),
             phase: Phase::Waiting,
             numbers: Vec::new(),
+            latest: Vec::new(),
             servers: Vec::new(),
             ends,
             due: None,
@@ -224,9 +229,14 @@ impl LazyPirateMachine {
     pub(super) fn attempt(&mut self, now: Instant, id: Id<Call>) {
         let until = after(now, self.options.timeout);
         let hedge = self.options.hedge_after.map(|delay| after(now, delay));
-        let asked = self.calls.get(id).map(|call| call.servers.clone());
-        let asked = asked.unwrap_or_default();
-        let sent = self.pick(&asked).filter(|picked| self.send(id, *picked));
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        call.latest.clear();
+        let asked = call.servers.clone();
+        let sent = self
+            .pick(now, &asked)
+            .filter(|picked| self.send(id, *picked));
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
@@ -262,7 +272,7 @@ impl LazyPirateMachine {
             Phase::Flying { until, .. } if until <= now => self.try_failed(now, id),
             Phase::Flying { until, hedge } => {
                 if hedge.is_some_and(|hedge| hedge <= now) {
-                    self.hedge(id, until);
+                    self.hedge(now, id, until);
                 }
                 self.arm(id);
             }
@@ -272,14 +282,14 @@ impl LazyPirateMachine {
     }
 
     /// Asks a second server, if there is one and its budget allows it.
-    fn hedge(&mut self, id: Id<Call>, until: Instant) {
+    fn hedge(&mut self, now: Instant, id: Id<Call>, until: Instant) {
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
         call.phase = Phase::Flying { until, hedge: None };
         let asked = call.servers.clone();
         let second = self
-            .pick(&asked)
+            .pick(now, &asked)
             .filter(|(server, _)| Some(server) != asked.last());
         let Some(second) = second else { return };
         let budget = self.servers.get(second.0).map(|server| &server.budget);
@@ -292,11 +302,15 @@ impl LazyPirateMachine {
         }
     }
 
-    /// The last try of a call was not answered: another follows, or none. To ask a server that it did not ask before is no
-    /// retry for that server, and takes none from its budget.
+    /// The last try of a call was not answered: another follows, or none. To ask a server that answers others, and
+    /// was not asked before, is no retry for that server, and takes none from its budget.
     pub(super) fn try_failed(&mut self, now: Instant, id: Id<Call>) {
         let asked = self.calls.get(id).map(|call| call.servers.as_slice());
-        let is_new_elsewhere = self.is_another_there(asked.unwrap_or_default());
+        let asked = asked.unwrap_or_default();
+        let is_new_elsewhere = self.is_another_well(asked);
+        if let Some(last) = asked.last().copied() {
+            self.rest(now, last);
+        }
         self.close_single_lanes_of(id, None);
         let Some(call) = self.calls.get_mut(id) else {
             return;
@@ -326,14 +340,15 @@ impl LazyPirateMachine {
 
     fn give_up(&mut self, now: Instant, id: Id<Call>, reason: GaveUp) {
         let tries = self.calls.get(id).map_or(0, |call| call.retry.attempts());
+        let is_any_there = self.servers.iter().any(Server::is_there);
         let outcome = match (tries, reason) {
-            (0, _) => Outcome::NotConnected,
+            (0, _) if !is_any_there => Outcome::NotConnected,
             (_, GaveUp::BudgetSpent) => Outcome::Refused { tries },
             _ => Outcome::TimedOut { tries },
         };
         let stats = &mut self.stats;
-        stats.not_connected += u64::from(tries == 0);
-        stats.timed_out += u64::from(tries > 0);
+        stats.not_connected += u64::from(outcome == Outcome::NotConnected);
+        stats.timed_out += u64::from(outcome != Outcome::NotConnected);
         stats.budget_spent += u64::from(matches!(outcome, Outcome::Refused { .. }));
         self.finish(now, id, outcome, None);
     }

@@ -26,12 +26,14 @@
 //! # Contract
 //! - Each call ends once: with a reply, or with an error that tells whether the request was ever sent
 //!   ([`LazyPirateError::NotConnected`]), or sent and not answered ([`LazyPirateError::TimedOut`]), or sent and not to be
-//!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, or the limit that is set.
+//!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, or the limit that is set,
+//!   counted from when it is among the [`window`](LazyPirateOptions::window) calls that may be in flight.
 //! - A call takes effect once at a server of ours, however often it is tried there: all tries have the call's key, and a
 //!   repeat gets the answer of the first, as long as the server lives and keeps it ([`ReplyCacheOptions`]).
 //! - Two servers may both work on a call, if it is tried or hedged at both, and so may one that was restarted. A server of
 //!   others may work on it as often as it is tried. Make such requests harmless, or put a key of your own into them.
-//! - A reply that comes late, twice, or to a call that was given up, is dropped and counted.
+//! - A reply that comes late, twice, or to a call that was given up, is dropped and counted. A stranger that answers one
+//!   request twice is not found out: its second answer is that to the next call on its connection.
 //! - Replies may come in another order than requests were sent.
 //! - A request that no server could be sent uses no try up: it waits for a connection within its time.
 //!

@@ -10,7 +10,7 @@ use privateer_core::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
@@ -57,7 +57,7 @@ struct State {
 #[derive(Debug)]
 struct Lane {
     socket: Arc<DealerSocket>,
-    reader: AbortHandle,
+    reader: JoinHandle<()>,
 }
 
 impl LazyPirate {
@@ -180,13 +180,21 @@ impl LazyPirate {
     pub async fn close(self) {
         let lanes = {
             let mut state = self.0.state();
+            let state = &mut *state;
             state.closed = true;
-            state.calls.clear();
+            let now = Instant::now().into_std();
+            for (call, _caller) in state.calls.drain() {
+                state.machine.cancel(now, call);
+            }
+            // All connections are closed here.
+            while state.machine.poll_output().is_some() {}
             std::mem::take(&mut state.lanes)
         };
         self.0.window.close();
         for lane in lanes.into_values() {
             lane.reader.abort();
+            // It has a hand on the socket until it has ended.
+            let _aborted = lane.reader.await;
             if let Some(socket) = Arc::into_inner(lane.socket) {
                 // Requests that nobody waits for need not be sent.
                 let _unsent = socket.close_with(Linger::Discard).await;
@@ -273,7 +281,6 @@ impl Shared {
                 _ => read(client, key, reading).await,
             }
         });
-        let reader = reader.abort_handle();
         Ok(Lane { socket, reader })
     }
 }

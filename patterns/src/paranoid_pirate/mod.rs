@@ -28,14 +28,17 @@
 //! ```
 //!
 //! # Contract
-//! - A request that a worker has is lost only if the queue ends, if its client goes, or after
-//!   [`QueueOptions::attempts`] workers died with it: then an event tells, with the request in it.
+//! - A request that a worker has is lost only if the queue ends, if its client goes or takes no replies, after
+//!   [`QueueOptions::attempts`] workers died with it, or if no other is there for [`QueueOptions::queue_ttl`] when its own
+//!   died: then an event tells, with the request in it.
+//! - A request of several frames is dropped, with an event, if only the guide's workers are there, which take one; while a
+//!   worker for it is busy it waits here, and with 1,000 of them nothing more is read.
 //! - It may be worked on more than once: a worker that is presumed dead may be alive. Its client gets one reply; late and
 //!   repeated ones are dropped and counted. With [`QueueOptions::at_most_once`] it is given to one worker only.
 //! - A call of a Lazy Pirate, which has a key, is one request, however often it is tried: a repeat gets the reply of the
 //!   first, as long as the queue lives and keeps it ([`ReplyCacheOptions`]). With `at_most_once` it takes effect at most once.
 //! - Requests of one client may be answered in another order than sent, if it sends several at a time.
-//! - What no worker is free for stays in the clients' connections: nothing is lost, the queue's memory does not grow, and
+//! - Other requests that no worker is free for stay in the clients' connections: the queue's memory does not grow, and
 //!   clients are served in turn, whoever sent most.
 //! - A worker's death is noticed at once if its connection ends; otherwise within three to four of its heartbeat
 //!   intervals, or if it is busy and not one of ours, when its machine no longer answers ZMTP heartbeats (two to three

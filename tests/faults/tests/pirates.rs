@@ -113,8 +113,8 @@ fn worker(name: &str, back: &Endpoint) -> Process {
 
 const ANY: [&str; 2] = ["tcp://127.0.0.1:*"; 2];
 
-/// PP-10, SP-5, LB-9 (U1, U2): workers are killed and stopped for 1, 2 and 5 times the expiry, three at a time serve; calls
-/// go on.
+/// PP-10, SP-5, LB-9 (U1, U2): workers are killed and stopped, for 1, 2 and 5 times the expiry of Paranoid ones; three at a
+/// time serve, and calls go on.
 #[tokio::test]
 async fn workers_that_are_killed_and_stopped_cost_no_call() {
     for (queue_name, worker_name) in [("ppqueue", "ppworker"), ("spqueue", "spworker")] {
@@ -200,7 +200,7 @@ async fn a_client_of_two_servers_survives_the_faults_of_both() {
 /// U6, U7: the link to a worker is dead, or slow; what it had goes to another, and the queue stays small.
 #[tokio::test]
 async fn a_worker_behind_a_dead_link_is_given_up() {
-    let (running, [front, back]) = queue("ppqueue", ANY).await;
+    let (mut running, [front, back]) = queue("ppqueue", ANY).await;
     let link = Link::to(&back).await;
     let _far = worker("ppworker", &link.endpoint());
     let _near = worker("ppworker", &back);
@@ -215,5 +215,8 @@ async fn a_worker_behind_a_dead_link_is_given_up() {
         load.progress(100).await;
     }
     assert!(running.peak_memory() < 100 << 20);
-    load.end().await;
+    assert_eq!(load.end().await, 0);
+    running.terminate();
+    let report = soon(running.report()).await;
+    assert!(report["redispatched"].as_u64().unwrap() > 0, "{report}");
 }

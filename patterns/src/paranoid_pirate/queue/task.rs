@@ -294,7 +294,7 @@ impl Task {
             self.timer.as_mut().reset(due);
         }
         tokio::select! {
-            biased;
+            // Not biased: neither side can keep the other waiting for ever.
             () = &mut self.timer, if due.is_some() => {
                 let shared = Arc::clone(&self.shared);
                 let mut machine = shared.machine();

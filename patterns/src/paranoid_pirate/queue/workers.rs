@@ -112,6 +112,8 @@ impl QueueMachine {
                 self.register(now, from, framing);
             }
             None => self.drop_reply(from, DropReason::Unasked),
+            // It had several when it was given up.
+            Some(_) if is_late => self.drop_reply(from, DropReason::Late),
             Some(worker) => {
                 self.drop_reply(from, DropReason::Unasked);
                 self.lose(now, worker, Departure::Misbehaved);

@@ -286,3 +286,23 @@ fn workers_that_come_and_go_leave_nothing_behind() {
     assert!(scene.queue.timers.len() < 200);
     assert_eq!(scene.queue.capable, 0);
 }
+
+/// A worker that had several requests when it was given up answers them all late: none is held against it.
+#[test]
+fn late_replies_of_a_worker_with_capacity_are_dropped() {
+    let mut scene = Scene::default();
+    scene.up(WORKER, ours(2));
+    scene.ready(WORKER);
+    scene.request(CLIENT, "1");
+    scene.request(CLIENT, "2");
+    let given = scene.given(WORKER);
+    scene.up(OTHER_WORKER, ours(2));
+    scene.ready(OTHER_WORKER);
+    scene.advance_with_heartbeats(4, OTHER_WORKER);
+    assert_eq!(scene.given(OTHER_WORKER).len(), 2);
+    scene.echo(WORKER, &given[0]);
+    scene.echo(WORKER, &given[1]);
+    let stats = scene.queue.stats();
+    assert_eq!(stats.dropped(DropReason::Late), 2);
+    assert_eq!((stats.workers, stats.dropped(DropReason::Unasked)), (2, 0));
+}
