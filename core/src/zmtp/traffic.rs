@@ -38,6 +38,8 @@ const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
 const MESSAGE_SIZE_FACTOR: u64 = 4;
 /// The largest frame of the protocol, in bytes (RFC 37, Framing: sizes are below 2^63).
 const FRAME_MAX: u64 = i64::MAX as u64;
+/// Subscriptions between the frames of one message: ours and libzmq's send none there.
+const INTERRUPTIONS_MAX: usize = 64;
 /// An incomplete body from this size on, in bytes, is read into a buffer of its own; to move a smaller one is cheaper than
 /// a read for it alone.
 const LARGE_BODY: usize = 128 * 1024;
@@ -63,6 +65,8 @@ pub(crate) struct Traffic {
     /// The message that is being walked: its frames and their bytes so far.
     frames: usize,
     bytes: u64,
+    /// Subscriptions that stood between them.
+    interruptions: usize,
     max_frame: u64,
     subscriptions: Subscriptions,
 }
@@ -79,6 +83,7 @@ impl Traffic {
             held: 0,
             large: None,
             frames: 0,
+            interruptions: 0,
             bytes: 0,
             max_frame: max_frame.map_or(FRAME_MAX, |limit| limit.min(FRAME_MAX)),
             subscriptions: Subscriptions::Ignored,
@@ -248,6 +253,7 @@ impl Traffic {
         } else {
             self.frames = 0;
             self.bytes = 0;
+            self.interruptions = 0;
         }
     }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use bytes::{Buf, Bytes};
 
 use super::super::frame::Header;
-use super::{COMMAND_MAX, PeerMisbehaved, Traffic};
+use super::{COMMAND_MAX, INTERRUPTIONS_MAX, PeerMisbehaved, Traffic};
 use crate::segment::Segment;
 
 /// What is not part of a message, as the walk comes to it.
@@ -102,6 +102,11 @@ impl Traffic {
             self.held += len;
         }
         if let Some(event) = event {
+            self.interruptions += usize::from(self.frames > 0);
+            if self.interruptions > INTERRUPTIONS_MAX {
+                let limit = INTERRUPTIONS_MAX;
+                return Err(PeerMisbehaved::TooManyInterruptions { limit });
+            }
             self.insert(event);
         }
         Ok(true)

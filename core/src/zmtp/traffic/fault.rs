@@ -38,6 +38,12 @@ pub enum PeerMisbehaved {
         /// The limit.
         limit: usize,
     },
+    /// More than 64 subscriptions stand between the frames of one message: each would have to go round what has come of it.
+    #[error("more than {limit} subscriptions stand between the frames of a message")]
+    TooManyInterruptions {
+        /// The limit.
+        limit: usize,
+    },
     /// A command, or a subscription that is a message, is larger than 128 KiB.
     #[error("a command claims {size} bytes, the limit is {limit}", limit = COMMAND_MAX)]
     CommandTooLarge {

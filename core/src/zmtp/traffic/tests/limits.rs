@@ -117,6 +117,25 @@ fn a_message_has_a_limited_number_of_frames() {
     assert_eq!(fault_of(&[&most[..], b"\x01\0\0\0"].concat(), None), fault);
 }
 
+/// What stands between the frames of a message is sorted out of it, which costs more the more there is of it.
+#[test]
+fn a_message_has_a_limited_number_of_interruptions() {
+    let interrupted = |times| {
+        let octets = [
+            &b"\x01\x01a"[..],
+            &b"\x04\x05\x03ANYx".repeat(times),
+            b"\0\x01z",
+        ]
+        .concat();
+        let mut traffic = Traffic::new(BytesMut::from(&octets.repeat(3)[..]), None);
+        traffic.walk(&mut |_| Ok(Some(Bytes::from_static(b"\0\x01e"))))
+    };
+    let limit = INTERRUPTIONS_MAX;
+    assert!(interrupted(limit).is_ok());
+    let fault = PeerMisbehaved::TooManyInterruptions { limit };
+    assert_eq!(interrupted(limit + 1).err(), Some(fault));
+}
+
 /// With nobody taking anything, reading stops at one read buffer.
 #[test]
 fn one_read_buffer_of_messages_is_full() {
