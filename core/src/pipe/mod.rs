@@ -257,6 +257,16 @@ impl Pipe {
         wake(writer);
     }
 
+    /// Gives up what is in a finished pipe, which nobody takes any more; it counts as it did.
+    pub(crate) fn discard(&self) {
+        let gone = {
+            let mut state = self.state.lock();
+            let conflated = state.conflated.as_mut().and_then(|one| one.take());
+            (std::mem::take(&mut state.segments), conflated)
+        };
+        drop(gone);
+    }
+
     /// Raises or lowers what the pipe may hold; takes effect at once.
     pub(crate) fn set_limits(&self, limits: Limits) {
         let writer = {

@@ -341,6 +341,10 @@ impl Core {
             link.outbound.finish();
             let (lost, reason) = self.lost_with(link, reason);
             self.retire(&link.outbound, (lost, reason), Some(link));
+            if !link.is_inproc() {
+                // A monitor's event or a peer that its owner keeps must not keep this.
+                link.outbound.discard();
+            }
         }
         self.settle_queue(Some(link));
         let received = link.inbound.counts();

@@ -126,6 +126,17 @@ fn a_segment_closes_at_64_kib() {
     );
 }
 
+/// What nobody takes any more costs no memory, and is still counted.
+#[test]
+fn what_is_discarded_is_gone_and_counted() {
+    let parties = with_hwm(2);
+    parties.fill();
+    parties.pipe.finish();
+    parties.pipe.discard();
+    assert_eq!(parties.queued(), 2);
+    assert_eq!(parties.take().0, Taken::Finished);
+}
+
 /// The hello message: before what waits already, and whatever the marks say.
 #[test]
 fn what_is_published_first_precedes_everything() {
