@@ -22,7 +22,7 @@ use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
-use crate::peer::{Bell, Link, PeerId};
+use crate::peer::{Gong, Link, PeerId};
 use crate::pipe::Refused;
 use crate::socket::core::Core;
 use crate::sync::Mutex;
@@ -35,8 +35,8 @@ pub(crate) struct FanOut {
     subscribers: Mutex<Subscribers>,
     /// A batch takes messages: who finds its pipe empty looks whether there are any.
     has_batch: AtomicBool,
-    /// Rings when a pipe has room.
-    pub(crate) bell: Arc<Bell>,
+    /// Rings when a pipe has room, or somebody who was waited for may not be meant any more.
+    pub(crate) gong: Arc<Gong>,
     /// Subscriptions have changed.
     changed: Notify,
     /// A message has made a pipe full: before the next one, sessions should get to run.
@@ -91,15 +91,11 @@ impl FanOut {
             done => return done,
         }
         loop {
-            let mut room = std::pin::pin!(self.bell.0.notified());
+            let mut room = std::pin::pin!(self.gong.0.notified());
             room.as_mut().enable();
             match self.try_send(core, to, message) {
                 Err(Refused::Full) => room.await,
-                done => {
-                    // There may be room for those who wait beside this one.
-                    self.bell.0.notify_one();
-                    return done;
-                }
+                done => return done,
             }
         }
     }
@@ -320,14 +316,14 @@ impl FanOut {
     fn tell_changed(&self) {
         self.changed.notify_waiters();
         // Whoever was waited for may not be one of those any more that a message is for.
-        self.bell.0.notify_one();
+        self.gong.0.notify_waiters();
     }
 
     /// Nothing is sent after this; everybody who waits is woken.
     pub(crate) fn close(&self, core: &Core) {
         self.sending.lock().closed = true;
         self.flush(core);
-        self.bell.0.notify_waiters();
+        self.gong.0.notify_waiters();
         self.changed.notify_waiters();
     }
 }
