@@ -274,7 +274,11 @@ impl FanOut {
     /// told.
     pub(crate) fn remove(&self, core: &Core, link: &Link) -> (Vec<Bytes>, u64) {
         self.flush(core);
-        let gone = self.subscribers.lock().remove(link, &core.options.pubsub);
+        let gone = {
+            let mut sending = self.sending.lock();
+            sending.only.take_if(|only| *only == link.id);
+            self.subscribers.lock().remove(link, &core.options.pubsub)
+        };
         self.tell_changed();
         gone
     }
