@@ -205,6 +205,10 @@ impl Passage {
         from: &Arc<Link>,
         parcel: &Parcel<'_>,
     ) -> Verdict {
+        // Before a subscription is counted: what is refused is offered again.
+        if state.tight {
+            return Verdict::Mute;
+        }
         let Some(told) = &self.told else {
             return self.pass(state, taps, from, parcel);
         };
@@ -256,9 +260,6 @@ impl Passage {
 
     /// Publishes a message, or lets an XSUB do what it says.
     fn send_to_all(&self, tight: &mut bool, parcel: &Parcel<'_>) -> Verdict {
-        if *tight {
-            return Verdict::Mute;
-        }
         let Some(message) = parcel.to_message() else {
             return Verdict::Dropped;
         };
