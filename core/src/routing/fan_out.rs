@@ -23,7 +23,7 @@ use crate::encoded::{Encoded, is_small};
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
 use crate::peer::{Gong, Link, PeerId};
-use crate::pipe::Refused;
+use crate::pipe::{Pipe, Refused};
 use crate::socket::core::Core;
 use crate::sync::Mutex;
 use crate::zmtp::traffic::PeerMisbehaved;
@@ -197,6 +197,19 @@ impl FanOut {
         };
         tell(core, &told);
         flushed
+    }
+
+    /// Finishes pipes behind all that was sent before.
+    pub(crate) fn finish(&self, core: &Core, pipes: &[Arc<Pipe>]) {
+        let mut told = Told::new();
+        {
+            let mut sending = self.sending.lock();
+            let mut subscribers = self.subscribers.lock();
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+            // Under the send lock, so that no batch begins in between.
+            pipes.iter().for_each(|pipe| pipe.finish());
+        }
+        tell(core, &told);
     }
 
     fn end_batch(
