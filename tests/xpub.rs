@@ -11,6 +11,8 @@ use privateer::core::{
 };
 use tokio::task::yield_now;
 
+#[path = "xpub/limits.rs"]
+mod limits;
 #[path = "xpub/manual.rs"]
 mod manual;
 #[path = "xpub/no_drop.rs"]

@@ -343,3 +343,17 @@ impl Wake for Bell {
         self.0.notify_one();
     }
 }
+
+/// Rings for all who wait, since each may wait for another peer.
+#[derive(Debug, Default)]
+pub(crate) struct Gong(pub(crate) Notify);
+
+impl Wake for Gong {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_waiters();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_waiters();
+    }
+}

@@ -10,6 +10,7 @@ use privateer::core::{
 };
 use tokio::task::{JoinSet, yield_now};
 
+use super::support::raw_peer::{RawPeer, command, message as octets};
 use super::support::sockets::{Socket, Transport, eager, message, scale, soon, texts, until};
 use super::{Running, Sides, stop};
 
@@ -146,6 +147,28 @@ async fn a_burst_waits_for_the_sessions() {
         assert_eq!(soon(sub.recv()).await.unwrap()[0], *i.to_string());
     }
     assert_eq!(proxy.backend.stats().dropped_full, 0);
+    let _report = stop(&handle, running).await;
+}
+
+/// A subscription behind a message that has filled a publisher's pipe waits, and is told once the sessions have run.
+#[tokio::test]
+async fn a_subscription_behind_a_full_pipe_is_told() {
+    let options = SocketOptions::new().send_hwm(NonZeroUsize::new(1));
+    let proxy = Forwarder::bound(Transport::Tcp, options).await;
+    let (handle, running) = proxy.start();
+    let publisher: XpubSocket = proxy.client(SocketOptions::new()).await;
+    let mut peer = RawPeer::connect_as(&proxy.back, "XSUB").await;
+    handle.pause();
+    let both = [octets([b"upstream"]), command("SUBSCRIBE", b"a")];
+    peer.send(&both.concat()).await;
+    soon(proxy.backend.wait_for("a", 1)).await;
+    handle.resume();
+    for expected in ["upstream", "\u{1}a"] {
+        assert_eq!(soon(publisher.recv()).await.unwrap(), message([expected]));
+    }
+    peer.send(&command("CANCEL", b"a")).await;
+    assert_eq!(soon(publisher.recv()).await.unwrap(), message(["\0a"]));
+    assert_eq!(proxy.frontend.topics_count(), 0);
     let _report = stop(&handle, running).await;
 }
 

@@ -121,3 +121,29 @@ async fn a_tight_loop_leaves_time_for_sessions() {
         assert_eq!(number(&soon(subscriber.recv()).await.unwrap()), count);
     }
 }
+
+/// What waits for all subscribers together goes out to the one that is disconnected, too.
+#[tokio::test]
+async fn a_disconnect_loses_nothing_that_was_sent_before() {
+    let publisher = PubSocket::usual();
+    let subscribe = async || {
+        let subscriber = SubSocket::usual();
+        subscriber.subscribe("").unwrap();
+        let endpoint = subscriber.bind_to("tcp://127.0.0.1:*").await;
+        publisher.connect_to(&endpoint);
+        (subscriber, endpoint)
+    };
+    let ((left, endpoint), (kept, _)) = (subscribe().await, subscribe().await);
+    soon(publisher.wait_for("", 2)).await;
+    for count in 0..5 {
+        publisher.try_send(count.to_string()).unwrap();
+    }
+    let report = soon(publisher.disconnect(endpoint)).await.unwrap();
+    assert_eq!(report.unsent, 0);
+    for subscriber in [&left, &kept] {
+        for count in 0..5 {
+            assert_eq!(number(&soon(subscriber.recv()).await.unwrap()), count);
+        }
+    }
+    assert_eq!(publisher.stats().sent, 10);
+}

@@ -122,6 +122,23 @@ async fn the_last_value_goes_to_the_last_subscriber() {
     }
 }
 
+/// When the peer that the next message is for alone has gone, it is for all again.
+#[tokio::test]
+async fn a_peer_that_is_gone_takes_no_last_value_with_it() {
+    for transport in Transport::KINDS {
+        let publisher = Publisher::bind(transport, manual(Manual::LastValue)).await;
+        let (stays, goes) = (publisher.sub().await, publisher.sub().await);
+        for sub in [&stays, &goes] {
+            sub.subscribe("A").unwrap();
+            publisher.request().await.accept();
+        }
+        drop(goes);
+        // The end of its subscription.
+        publisher.request().await.accept();
+        publish(&publisher, &["A"], &[(&stays, &["A"])]).await;
+    }
+}
+
 /// §4.10: `reply` is the last value without a mode: to the peer that asks, before all that comes later.
 #[tokio::test]
 async fn a_reply_goes_to_the_peer_alone() {

@@ -73,3 +73,37 @@ async fn a_wait_ends_with_the_subscriber_that_it_is_for() {
         soon(waiting).await.unwrap();
     }
 }
+
+/// Who waits for another subscriber than the first in line goes on when that one has room, leaves, or is subscribed no
+/// longer.
+#[tokio::test]
+async fn each_wait_ends_with_its_own_subscriber() {
+    for way in ["reads", "unsubscribes", "leaves"] {
+        let one = NonZeroUsize::new(1);
+        let options = SocketOptions::new().send_hwm(one).no_drop();
+        let publisher = Publisher::bind(Transport::Inproc, options).await;
+        let full = async |topic: &str| {
+            let sub = SubSocket::with(SocketOptions::new().recv_hwm(one));
+            sub.subscribe(topic).unwrap();
+            publisher.join(&sub).await;
+            publisher.hears(&format!("\u{1}{topic}")).await;
+            while publisher.xpub.try_send(topic).is_ok() {}
+            sub
+        };
+        let (stalled, other) = (full("A").await, full("B").await);
+        let mut first = Box::pin(publisher.xpub.send("A"));
+        let mut second = Box::pin(publisher.xpub.send("B"));
+        assert!(poll_times(3, &mut first).await.is_none());
+        assert!(poll_times(3, &mut second).await.is_none());
+        match way {
+            "reads" => while other.try_recv().is_ok() {},
+            "unsubscribes" => assert!(other.unsubscribe("B")),
+            _ => drop(other),
+        }
+        // It is woken before the second one.
+        assert!(poll_times(3, &mut first).await.is_none());
+        soon(second).await.unwrap();
+        while stalled.try_recv().is_ok() {}
+        soon(first).await.unwrap();
+    }
+}

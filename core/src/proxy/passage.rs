@@ -13,7 +13,7 @@ use crate::error::SendErrorKind;
 use crate::frame::Frame;
 use crate::monitor::DropReason;
 use crate::parcel::Parcel;
-use crate::peer::{Bell, Link};
+use crate::peer::Link;
 use crate::pipe::Refused;
 use crate::routing::fair_queue::Passed;
 use crate::routing::fan_out::To;
@@ -114,7 +114,7 @@ impl Passage {
     pub(super) fn change_of<'a>(&'a self, obstacle: Obstacle, gate: &'a Gate) -> &'a Notify {
         match obstacle {
             Obstacle::NothingToSend => self.from.inbox.readable(),
-            Obstacle::NoRoom => &self.room().0,
+            Obstacle::NoRoom => self.room(),
             Obstacle::Paused => &gate.opened,
         }
     }
@@ -173,7 +173,7 @@ impl Passage {
         let was_mute = std::mem::replace(&mut state.mute, passed == Passed::Refused);
         if was_mute && !state.mute {
             // There may be room for those who send on the same socket.
-            self.room().0.notify_one();
+            self.room().notify_one();
         }
         match passed {
             Passed::All => Some(Obstacle::NothingToSend),
@@ -185,15 +185,15 @@ impl Passage {
     /// Hands wake-ups that nothing came of on to others who wait on the two sockets.
     pub(super) fn leave(&self) {
         self.from.inbox.readable().notify_one();
-        self.room().0.notify_one();
+        self.room().notify_one();
     }
 
     /// Rings when there is room.
-    fn room(&self) -> &Bell {
+    fn room(&self) -> &Notify {
         if self.to.traits.fans_out {
-            &self.to.fan_out.bell
+            &self.to.fan_out.gong.0
         } else {
-            &self.to.outbox.bell
+            &self.to.outbox.bell.0
         }
     }
 
@@ -205,6 +205,10 @@ impl Passage {
         from: &Arc<Link>,
         parcel: &Parcel<'_>,
     ) -> Verdict {
+        // Before a subscription is counted: what is refused is offered again.
+        if state.tight {
+            return Verdict::Mute;
+        }
         let Some(told) = &self.told else {
             return self.pass(state, taps, from, parcel);
         };
@@ -256,9 +260,6 @@ impl Passage {
 
     /// Publishes a message, or lets an XSUB do what it says.
     fn send_to_all(&self, tight: &mut bool, parcel: &Parcel<'_>) -> Verdict {
-        if *tight {
-            return Verdict::Mute;
-        }
         let Some(message) = parcel.to_message() else {
             return Verdict::Dropped;
         };

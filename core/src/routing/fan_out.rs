@@ -22,8 +22,8 @@ use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
-use crate::peer::{Bell, Link, PeerId};
-use crate::pipe::Refused;
+use crate::peer::{Gong, Link, PeerId};
+use crate::pipe::{Pipe, Refused};
 use crate::socket::core::Core;
 use crate::sync::Mutex;
 use crate::zmtp::traffic::PeerMisbehaved;
@@ -35,8 +35,8 @@ pub(crate) struct FanOut {
     subscribers: Mutex<Subscribers>,
     /// A batch takes messages: who finds its pipe empty looks whether there are any.
     has_batch: AtomicBool,
-    /// Rings when a pipe has room.
-    pub(crate) bell: Arc<Bell>,
+    /// Rings when a pipe has room, or somebody who was waited for may not be meant any more.
+    pub(crate) gong: Arc<Gong>,
     /// Subscriptions have changed.
     changed: Notify,
     /// A message has made a pipe full: before the next one, sessions should get to run.
@@ -91,15 +91,11 @@ impl FanOut {
             done => return done,
         }
         loop {
-            let mut room = std::pin::pin!(self.bell.0.notified());
+            let mut room = std::pin::pin!(self.gong.0.notified());
             room.as_mut().enable();
             match self.try_send(core, to, message) {
                 Err(Refused::Full) => room.await,
-                done => {
-                    // There may be room for those who wait beside this one.
-                    self.bell.0.notify_one();
-                    return done;
-                }
+                done => return done,
             }
         }
     }
@@ -203,6 +199,19 @@ impl FanOut {
         flushed
     }
 
+    /// Finishes pipes behind all that was sent before.
+    pub(crate) fn finish(&self, core: &Core, pipes: &[Arc<Pipe>]) {
+        let mut told = Told::new();
+        {
+            let mut sending = self.sending.lock();
+            let mut subscribers = self.subscribers.lock();
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+            // Under the send lock, so that no batch begins in between.
+            pipes.iter().for_each(|pipe| pipe.finish());
+        }
+        tell(core, &told);
+    }
+
     fn end_batch(
         &self,
         core: &Core,
@@ -278,7 +287,11 @@ impl FanOut {
     /// told.
     pub(crate) fn remove(&self, core: &Core, link: &Link) -> (Vec<Bytes>, u64) {
         self.flush(core);
-        let gone = self.subscribers.lock().remove(link, &core.options.pubsub);
+        let gone = {
+            let mut sending = self.sending.lock();
+            sending.only.take_if(|only| *only == link.id);
+            self.subscribers.lock().remove(link, &core.options.pubsub)
+        };
         self.tell_changed();
         gone
     }
@@ -320,14 +333,14 @@ impl FanOut {
     fn tell_changed(&self) {
         self.changed.notify_waiters();
         // Whoever was waited for may not be one of those any more that a message is for.
-        self.bell.0.notify_one();
+        self.gong.0.notify_waiters();
     }
 
     /// Nothing is sent after this; everybody who waits is woken.
     pub(crate) fn close(&self, core: &Core) {
         self.sending.lock().closed = true;
         self.flush(core);
-        self.bell.0.notify_waiters();
+        self.gong.0.notify_waiters();
         self.changed.notify_waiters();
     }
 }

@@ -144,8 +144,12 @@ impl Subscribers {
             _ => &mut self.requested,
         };
         let asked = change(topics, subscriber, ask, topic);
-        if !link.is_inproc() {
-            check_limits(topics.held(subscriber), options)?;
+        if !link.is_inproc()
+            && let Err(fault) = check_limits(topics.held(subscriber), options)
+        {
+            // The owner does not hear that it begins, and must not hear that it ends with the peer.
+            topics.remove(topic, subscriber);
+            return Err(fault);
         }
         Ok(Some(asked))
     }

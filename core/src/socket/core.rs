@@ -24,7 +24,7 @@ use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Bell, Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
+use crate::peer::{Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::fan_out::FanOut;
@@ -250,7 +250,7 @@ impl Core {
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.live.send());
             let outbound = newcomer.outbound.unwrap_or_else(own);
-            outbound.set_writer(self.bell(&room).waker());
+            outbound.set_writer(self.room_waker(&room));
             let received = || self.new_pipe(self.live.recv());
             let inbound = newcomer.inbound.unwrap_or_else(received);
             inbound.set_reader(self.inbox.waker(link));
@@ -283,17 +283,6 @@ impl Core {
         });
         peers.by_id.insert(id, Arc::clone(&link));
         Ok((link, displaced))
-    }
-
-    /// What rings when a pipe to a peer has room; `room` is that peer's own.
-    const fn bell<'a>(&'a self, room: &'a Arc<Bell>) -> &'a Arc<Bell> {
-        match self.traits {
-            Traits {
-                round_robin: true, ..
-            } => &self.outbox.bell,
-            Traits { fans_out: true, .. } => &self.fan_out.bell,
-            _ => room,
-        }
     }
 
     /// The queue of a socket with one peer, for the peer at the end of this connection.

@@ -275,9 +275,7 @@ impl Core {
         for link in links.iter().filter(|link| link.is_inproc()) {
             inproc::withdraw(link);
         }
-        for pipe in &pipes {
-            pipe.finish();
-        }
+        self.fan_out.finish(self, &pipes);
         for link in links.iter().filter(|link| link.is_inproc()) {
             self.end(link, DisconnectReason::ClosedHere);
         }

@@ -1,10 +1,12 @@
 //! [`Outbound`]: where the messages of a connected endpoint wait.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::core::Core;
 use super::names::Name;
 use crate::monitor::DropReason;
+use crate::peer::Bell;
 use crate::pipe::Pipe;
 use crate::routing_id::RoutingId;
 use crate::sync::Mutex;
@@ -85,6 +87,17 @@ impl Core {
         pipe.set_writer(self.outbox.bell.waker());
         self.outbox.add(Arc::clone(&pipe));
         Outbound::Endpoint(pipe)
+    }
+
+    /// Rings when a pipe to a peer has room; `room` is that peer's own.
+    pub(super) fn room_waker(&self, room: &Arc<Bell>) -> Waker {
+        if self.traits.round_robin {
+            self.outbox.bell.waker()
+        } else if self.traits.fans_out {
+            Arc::clone(&self.fan_out.gong).into()
+        } else {
+            room.waker()
+        }
     }
 
     /// The end of an endpoint that was disconnected: what it has not sent by now it never will.
