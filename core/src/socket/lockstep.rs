@@ -7,6 +7,8 @@
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
+use tokio::sync::Notify;
+
 use super::core::Core;
 use crate::error::SendErrorKind;
 use crate::frame::Frame;
@@ -22,7 +24,11 @@ const PRIVATEER_PROPERTY: &str = "X-Privateer";
 
 /// The request of a REQ socket.
 #[derive(Debug)]
-pub(crate) struct Requests(Mutex<State>);
+pub(crate) struct Requests {
+    state: Mutex<State>,
+    /// Tells those who wait for a reply that they may wait for none any more.
+    over: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -50,22 +56,25 @@ impl Pending {
 }
 
 impl Requests {
-    pub(crate) const fn new(first_id: u32) -> Self {
-        Self(Mutex::new(State {
-            links: Vec::new(),
-            pending: None,
-            owing: Vec::new(),
-            next_id: first_id,
-        }))
+    pub(crate) fn new(first_id: u32) -> Self {
+        Self {
+            state: Mutex::new(State {
+                links: Vec::new(),
+                pending: None,
+                owing: Vec::new(),
+                next_id: first_id,
+            }),
+            over: Notify::new(),
+        }
     }
 
     pub(crate) fn has_pending(&self) -> bool {
-        self.0.lock().pending.is_some()
+        self.state.lock().pending.is_some()
     }
 
     /// Whether there is a request that no peer was asked.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.0
+        self.state
             .lock()
             .pending
             .as_ref()
@@ -73,7 +82,7 @@ impl Requests {
     }
 
     pub(crate) fn has_peer(&self) -> bool {
-        !self.0.lock().links.is_empty()
+        !self.state.lock().links.is_empty()
     }
 
     /// Makes `message` the request; in lockstep only if there is none.
@@ -82,7 +91,7 @@ impl Requests {
         core: &Arc<Core>,
         message: Message,
     ) -> Result<(), (SendErrorKind, Message)> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if core.options.req_lockstep && state.pending.is_some() {
             return Err((SendErrorKind::RequestOutstanding, message));
         }
@@ -102,7 +111,18 @@ impl Requests {
 
     /// Gives the request up; a late reply to it is dropped.
     pub(crate) fn abandon(&self) {
-        self.0.lock().abandon();
+        self.state.lock().abandon();
+        self.over.notify_waiters();
+    }
+
+    /// Tells those who wait for the reply that another one has it.
+    pub(crate) fn answered(&self) {
+        self.over.notify_waiters();
+    }
+
+    /// Is woken when the request is answered or abandoned.
+    pub(crate) const fn over(&self) -> &Notify {
+        &self.over
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
@@ -112,7 +132,7 @@ impl Requests {
         link: &Arc<Link>,
         message: Message,
     ) -> Option<Message> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let correlated = correlates(link, core);
         let Some((correlation, reply)) = open(message, correlated) else {
             drop(state);
@@ -140,7 +160,7 @@ impl Requests {
     }
 
     pub(crate) fn peer_up(&self, core: &Arc<Core>, link: &Arc<Link>) {
-        self.0.lock().links.push(Arc::clone(link));
+        self.state.lock().links.push(Arc::clone(link));
         self.dispatch(core);
         core.outbox.bell.0.notify_one();
     }
@@ -149,7 +169,7 @@ impl Requests {
     pub(crate) fn peer_down(&self, core: &Arc<Core>, link: &Link) {
         // A socket that closes has no use for a reply.
         let closed = core.endpoints.lock().closed;
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.links.retain(|other| other.id != link.id);
         state.owing.retain(|id| *id != link.id);
         if let Some(pending) = &mut state.pending
@@ -165,7 +185,7 @@ impl Requests {
 
     /// Sends the request to the next peer, if it is not with one.
     fn dispatch(&self, core: &Arc<Core>) {
-        let resets = self.0.lock().dispatch(core);
+        let resets = self.state.lock().dispatch(core);
         for link in resets {
             core.end(&link, DisconnectReason::RequestAbandoned);
         }
