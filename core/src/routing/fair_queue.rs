@@ -88,6 +88,9 @@ pub(crate) struct Closed;
 
 impl Inbox {
     /// Hands the next deliveries to `accept` until it makes something of one; none if nothing is there.
+    ///
+    /// `accept` runs under the receive lock: it must not end a connection, since that may count what this inbox has not
+    /// received, nor call the inbox in any other way. It hands out what is to be ended.
     #[inline]
     pub(crate) fn try_next<T>(
         &self,

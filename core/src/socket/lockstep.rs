@@ -49,6 +49,14 @@ struct Pending {
     lost: Vec<PeerId>,
 }
 
+/// What came from a peer.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Reply(Message),
+    /// The envelope has no delimiter, so that the connection is to end.
+    NoDelimiter(Arc<Link>),
+}
+
 impl Pending {
     fn was_asked(&self, peer: PeerId) -> bool {
         self.asked == Some(peer) || self.lost.contains(&peer)
@@ -115,33 +123,24 @@ impl Requests {
         self.over.notify_waiters();
     }
 
-    /// Tells those who wait for the reply that another one has it.
-    pub(crate) fn answered(&self) {
-        self.over.notify_waiters();
-    }
-
     /// Is woken when the request is answered or abandoned.
     pub(crate) const fn over(&self) -> &Notify {
         &self.over
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
+    ///
+    /// It is called under the lock of who receives, so that it ends no connection.
     pub(crate) fn accept(
         &self,
-        core: &Arc<Core>,
+        core: &Core,
         link: &Arc<Link>,
         message: Message,
-    ) -> Option<Message> {
+    ) -> Option<Accepted> {
         let mut state = self.state.lock();
         let correlated = correlates(link, core);
         let Some((correlation, reply)) = open(message, correlated) else {
-            drop(state);
-            // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
-            core.end(
-                link,
-                DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter),
-            );
-            return None;
+            return Some(Accepted::NoDelimiter(Arc::clone(link)));
         };
         if let Some(index) = state.owing.iter().position(|id| *id == link.id) {
             state.owing.swap_remove(index);
@@ -152,11 +151,27 @@ impl Requests {
             let asked = state.pending.take().and_then(|pending| pending.asked);
             // The reply of one that was lost is here first.
             state.owing.extend(asked.filter(|id| *id != link.id));
-            return Some(reply);
+            return Some(Accepted::Reply(reply));
         }
         drop(state);
         core.dropped(link, DropReason::UnexpectedReply);
         None
+    }
+
+    /// What is to be done with an accepted message when nothing is locked: the reply, if it is that.
+    pub(crate) fn settle(&self, core: &Arc<Core>, accepted: Accepted) -> Option<Message> {
+        match accepted {
+            Accepted::Reply(reply) => {
+                self.over.notify_waiters();
+                Some(reply)
+            }
+            Accepted::NoDelimiter(link) => {
+                // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
+                let reason = DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter);
+                core.end(&link, reason);
+                None
+            }
+        }
     }
 
     pub(crate) fn peer_up(&self, core: &Arc<Core>, link: &Arc<Link>) {

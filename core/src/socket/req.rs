@@ -1,9 +1,14 @@
 //! REQ (RFC 28): send a request, receive its reply.
 
+use std::sync::Arc;
+
 use super::close::Owned;
 use super::every_socket;
+use super::lockstep::Accepted;
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::message::Message;
+use crate::peer::Link;
+use crate::routing::fair_queue::Delivery;
 
 /// Sends a request to the next peer, and receives the reply from that peer alone.
 ///
@@ -147,20 +152,27 @@ impl ReqSocket {
     /// # Cancel safety
     /// Dropped before it is ready, the reply is still waited for.
     pub async fn recv(&self) -> Result<Message, RecvError> {
-        let requests = &self.core.requests;
-        let mut next = std::pin::pin!(self.core.inbox.next(|link, delivery| {
-            requests.accept(&self.core, link, super::message(delivery)?)
-        }));
         loop {
-            let mut over = std::pin::pin!(requests.over().notified());
+            if let Some(reply) = self.core.requests.settle(&self.core, self.next().await?) {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// What comes next, as long as a request is outstanding.
+    async fn next(&self) -> Result<Accepted, RecvError> {
+        let mut next = std::pin::pin!(
+            self.core
+                .inbox
+                .next(|link, delivery| self.accept(link, delivery))
+        );
+        loop {
+            let mut over = std::pin::pin!(self.core.requests.over().notified());
             over.as_mut().enable();
             self.check_turn()?;
             tokio::select! {
                 biased;
-                reply = &mut next => {
-                    requests.answered();
-                    return reply.map_err(Into::into);
-                }
+                accepted = &mut next => return accepted.map_err(Into::into),
                 () = over => {}
             }
         }
@@ -171,16 +183,21 @@ impl ReqSocket {
     /// # Errors
     /// [`RecvError::NoRequest`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
     pub fn try_recv(&self) -> Result<Message, RecvError> {
-        self.check_turn()?;
-        let reply = self.core.inbox.try_next(&mut |link, delivery| {
-            self.core
-                .requests
-                .accept(&self.core, link, super::message(delivery)?)
-        });
-        if reply.is_some() {
-            self.core.requests.answered();
+        loop {
+            self.check_turn()?;
+            let mut accept = |link: &Arc<Link>, delivery| self.accept(link, delivery);
+            let Some(accepted) = self.core.inbox.try_next(&mut accept) else {
+                return Err(super::empty(&self.core));
+            };
+            if let Some(reply) = self.core.requests.settle(&self.core, accepted) {
+                return Ok(reply);
+            }
         }
-        reply.ok_or_else(|| super::empty(&self.core))
+    }
+
+    fn accept(&self, link: &Arc<Link>, delivery: Delivery) -> Option<Accepted> {
+        let message = super::message(delivery)?;
+        self.core.requests.accept(&self.core, link, message)
     }
 
     fn check_turn(&self) -> Result<(), RecvError> {
@@ -205,13 +222,13 @@ impl Drop for Abandon<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::RepSocket;
+    use crate::{RepSocket, RouterSocket};
 
     /// What a task came to, which is not to hang.
     async fn soon<T>(task: JoinHandle<T>) -> T {
@@ -297,5 +314,25 @@ mod tests {
         rep.recv().await.unwrap();
         rep.send("!").await.unwrap();
         assert_eq!(soon(request).await.unwrap()[0], "!");
+    }
+
+    /// A peer of this process that leaves the delimiter out is put out without a lock that its end needs, although the
+    /// socket is closed by then.
+    #[tokio::test]
+    async fn a_peer_without_delimiter_is_put_out_when_closed() {
+        let (req, router) = (ReqSocket::new().unwrap(), RouterSocket::new().unwrap());
+        router.bind("inproc://no-delimiter").await.unwrap();
+        req.connect("inproc://no-delimiter").unwrap();
+        req.send("?").await.unwrap();
+        let (peer, _request) = router.recv().await.unwrap();
+        router.try_send(&peer, "no delimiter").unwrap();
+        router.try_send(&peer, "another").unwrap();
+        req.core.seal();
+        let (done, outcome) = mpsc::channel();
+        // A thread of its own, which may hang.
+        std::thread::spawn(move || done.send(req.try_recv()));
+        let outcome = outcome.recv_timeout(Duration::from_secs(10));
+        assert!(matches!(outcome.expect("it hangs"), Err(RecvError::Closed)));
+        assert!(!router.peers().contains(&peer));
     }
 }
