@@ -121,6 +121,10 @@ impl Inbox {
 impl Receive {
     /// Pauses the peer of an active source.
     pub(super) fn park(&mut self, index: usize) {
+        if index == 0 {
+            // The next one has a turn of its own.
+            self.in_a_row = 0;
+        }
         if let Some(source) = self.active.remove(index) {
             self.pause(&source.link);
             self.parked.push(source);

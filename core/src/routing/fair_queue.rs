@@ -46,7 +46,7 @@ pub(super) struct Arrivals {
 pub(super) struct Receive {
     pub(super) active: VecDeque<Source>,
     /// Messages of the first active peer that were taken in its turn, in a crowd.
-    in_a_row: usize,
+    pub(super) in_a_row: usize,
     /// Sources of peers that are paused.
     pub(super) parked: Vec<Source>,
     pub(super) paused: Vec<crate::PeerId>,
@@ -88,6 +88,9 @@ pub(crate) struct Closed;
 
 impl Inbox {
     /// Hands the next deliveries to `accept` until it makes something of one; none if nothing is there.
+    ///
+    /// `accept` runs under the receive lock: it must not end a connection, since that may count what this inbox has not
+    /// received, nor call the inbox in any other way. It hands out what is to be ended.
     #[inline]
     pub(crate) fn try_next<T>(
         &self,
@@ -138,10 +141,10 @@ impl Inbox {
             }
             match source.refill() {
                 Taken::Some => {}
-                Taken::Empty => drop(receive.active.pop_front()),
+                Taken::Empty => drop(receive.pop_first()),
                 Taken::Finished => {
                     self.leftovers.received();
-                    let link = receive.active.pop_front().map(|source| source.link);
+                    let link = receive.pop_first().map(|source| source.link);
                     let accepted = link.and_then(|link| accept(&link, Delivery::Down));
                     if accepted.is_some() {
                         return accepted;
@@ -179,10 +182,10 @@ impl Inbox {
                 Some(Offered::Later) => receive.park(0),
                 None => match source.refill() {
                     Taken::Some => {}
-                    Taken::Empty => drop(receive.active.pop_front()),
+                    Taken::Empty => drop(receive.pop_first()),
                     Taken::Finished => {
                         self.leftovers.received();
-                        drop(receive.active.pop_front());
+                        drop(receive.pop_first());
                     }
                 },
             }
@@ -265,10 +268,10 @@ impl Inbox {
                     return true;
                 }
                 Taken::Finished if with_peers => return true,
-                Taken::Empty => drop(receive.active.pop_front()),
+                Taken::Empty => drop(receive.pop_first()),
                 Taken::Finished => {
                     self.leftovers.received();
-                    drop(receive.active.pop_front());
+                    drop(receive.pop_first());
                 }
             }
         }
@@ -356,5 +359,53 @@ impl Receive {
                 self.active.rotate_left(1);
             }
         }
+    }
+
+    /// Takes the first peer out, which has nothing more: the next one has a turn of its own.
+    fn pop_first(&mut self) -> Option<Source> {
+        self.in_a_row = 0;
+        self.active.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DealerSocket, RouterSocket};
+
+    /// In a crowd, a peer's turn is whole although the one before it had less than a turn to say, or was paused in it.
+    #[tokio::test]
+    async fn a_turn_is_whole_after_one_that_ended_early() {
+        const FIRST: usize = 5;
+        let router = RouterSocket::new().unwrap();
+        router.bind("inproc://whole-turns").await.unwrap();
+        // The first has less than a turn, another is paused in its turn, and enough are left to be a crowd.
+        let mut dealers = Vec::new();
+        for i in 0..CROWD + 3 {
+            let dealer = DealerSocket::new().unwrap();
+            dealer.connect("inproc://whole-turns").unwrap();
+            let messages = if i == 0 { FIRST } else { 2 * CROWD_TURN };
+            for _ in 0..messages {
+                dealer.try_send(i.to_string()).unwrap();
+            }
+            dealers.push(dealer);
+        }
+        let next = || router.try_recv().unwrap().0;
+        let first = next();
+        for _ in 1..FIRST {
+            assert_eq!(next().id(), first.id());
+        }
+        let second = next();
+        for _ in 1..CROWD_TURN {
+            assert_eq!(next().id(), second.id());
+        }
+        let third = next();
+        assert_ne!(third.id(), second.id());
+        router.pause(&third).unwrap();
+        let fourth = next();
+        for _ in 1..CROWD_TURN {
+            assert_eq!(next().id(), fourth.id());
+        }
+        assert_ne!(next().id(), fourth.id());
     }
 }

@@ -55,7 +55,8 @@ impl RoundRobin {
         Err(Refused::Full)
     }
 
-    /// Lets other tasks run from time to time: the first step of each send.
+    /// Lets other tasks run from time to time: the first step of each send, also of sockets that address their peers, which
+    /// have no turns.
     #[inline]
     pub(crate) async fn proceed(&self) {
         self.coop.proceed().await;

@@ -103,9 +103,34 @@ impl Core {
             if !self.options.router_handover {
                 return Err(HandshakeFailure::DuplicateRoutingId);
             }
-            displaced = peers.by_id.get(&taken.remove()).cloned();
+            let holder = peers.by_id.get(&taken.remove());
+            // One that has only a place may itself be about to displace a peer.
+            let peer = || peers.by_id.values().find(|link| link.routing_id == *wanted);
+            displaced = holder.or_else(peer).cloned();
         }
         Ok((wanted.clone(), displaced))
+    }
+
+    /// Tells whether a new peer has its name: while it only had a place, another one may have taken that over. `is_ours`
+    /// is whether this socket gave the name. Whom it displaces may be gone by now, and then is none.
+    pub(crate) fn claim(
+        &self,
+        peers: &mut Peers,
+        (id, name, is_ours): (PeerId, &RoutingId, bool),
+        displaced: &mut Option<Arc<Link>>,
+    ) -> bool {
+        displaced.take_if(|link| !peers.by_id.contains_key(&link.id));
+        let is_free = match peers.by_routing_id.get(name) {
+            Some(holder) => {
+                *holder == id || displaced.as_ref().is_some_and(|link| link.id == *holder)
+            }
+            // Whoever took it over is gone again.
+            None => is_ours || !self.names.lock().contains_key(name),
+        };
+        if is_free {
+            peers.by_routing_id.insert(name.clone(), id);
+        }
+        is_free
     }
 
     fn generate_routing_id(&self, peers: &Peers) -> RoutingId {
@@ -204,8 +229,9 @@ impl Seat {
         if let Some(displaced) = &self.displaced
             && peers.by_id.contains_key(&displaced.id)
         {
-            let name = self.routing_id.clone();
-            peers.by_routing_id.insert(name, displaced.id);
+            // Unless a third one has it by now, which then displaces both.
+            let entry = peers.by_routing_id.entry(self.routing_id.clone());
+            entry.or_insert(displaced.id);
         }
     }
 }
@@ -227,6 +253,80 @@ mod tests {
     use crate::options::SocketOptions;
     use crate::peer::PeerId;
     use crate::socket_type::SocketType;
+    use crate::{DealerSocket, RouterSocket};
+
+    fn named(name: &RoutingId) -> DealerSocket {
+        DealerSocket::with_options(SocketOptions::new().routing_id(name.clone())).unwrap()
+    }
+
+    fn handing_over() -> RouterSocket {
+        RouterSocket::with_options(SocketOptions::new().router_handover()).unwrap()
+    }
+
+    /// Two of one name that get their places at once: the second takes the name over, and the first is put out.
+    #[tokio::test]
+    async fn a_place_that_is_taken_over_makes_no_peer() {
+        let name = RoutingId::new("twin").unwrap();
+        let dealers = [named(&name), named(&name), named(&name)];
+        for dealer in &dealers {
+            dealer.connect("inproc://handed-over-at-once").unwrap();
+        }
+        let router = handing_over();
+        router.bind("inproc://handed-over-at-once").await.unwrap();
+        assert_eq!(router.peers().len(), 1);
+        assert_eq!(
+            dealers.each_ref().map(|dealer| dealer.peers().len()),
+            [0, 0, 1]
+        );
+        router.try_send(&name, "you").unwrap();
+        assert_eq!(dealers[2].try_recv().unwrap()[0], "you");
+    }
+
+    /// A peer whose name was taken over by places that came to nothing has it again, whichever goes first.
+    #[tokio::test]
+    async fn a_place_that_comes_to_nothing_gives_the_name_back() {
+        for first_goes_first in [true, false] {
+            let name = RoutingId::new("back").unwrap();
+            let (router, dealer) = (handing_over(), named(&name));
+            let endpoint = format!("inproc://given-back-{first_goes_first}");
+            router.bind(&*endpoint).await.unwrap();
+            dealer.connect(&*endpoint).unwrap();
+            let core = &router.core;
+            let first = core.admit(PeerId::next(), Some(&name), false).unwrap();
+            let second = core.admit(PeerId::next(), Some(&name), false).unwrap();
+            let (gone, stays) = if first_goes_first {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            let id = stays.id();
+            drop(gone);
+            if first_goes_first {
+                // The name stays with the one that has it now.
+                assert_eq!(core.peers.lock().by_routing_id.get(&name), Some(&id));
+            }
+            drop(stays);
+            router.try_send(&name, "again").unwrap();
+            assert_eq!(dealer.try_recv().unwrap()[0], "again");
+        }
+    }
+
+    /// Of two places, the one that is taken over still makes a peer if the other has come to nothing.
+    #[tokio::test]
+    async fn a_name_that_is_free_again_can_be_claimed() {
+        let name = RoutingId::new("free").unwrap();
+        let router = handing_over();
+        let core = &router.core;
+        let first = core.admit(PeerId::next(), Some(&name), false).unwrap();
+        let second = core.admit(PeerId::next(), Some(&name), false).unwrap();
+        let id = first.id();
+        let claim = || core.claim(&mut core.peers.lock(), (id, &name, false), &mut None);
+        assert!(!claim());
+        drop(second);
+        assert!(claim());
+        drop(first);
+        assert!(core.peers.lock().is_vacant());
+    }
 
     /// K05: the ids that a ROUTER gives are five bytes that begin with zero, none twice for 2^20 connections, and none that
     /// a connection still has.

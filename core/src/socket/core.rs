@@ -239,7 +239,9 @@ impl Core {
         if self.traits.single_peer && newcomer.outbound.is_none() {
             newcomer.outbound = Some(self.queue_for(&newcomer.connection, &mut peers)?);
         }
-        let (id, routing_id, displaced) = seat.keep();
+        let (id, routing_id, mut displaced) = seat.keep();
+        let named = (id, &routing_id, newcomer.is_named);
+        let has_name = self.claim(&mut peers, named, &mut displaced);
         let connection = newcomer.connection;
         let room = match &newcomer.outbound {
             Some(outbound) if newcomer.is_named => self.room_of(&routing_id, outbound),
@@ -281,6 +283,9 @@ impl Core {
                 partner: OnceLock::new(),
             }
         });
+        if !has_name {
+            link.ending.request(DisconnectReason::HandedOver);
+        }
         peers.by_id.insert(id, Arc::clone(&link));
         Ok((link, displaced))
     }

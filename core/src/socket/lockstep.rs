@@ -7,6 +7,8 @@
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
+use tokio::sync::Notify;
+
 use super::core::Core;
 use crate::error::SendErrorKind;
 use crate::frame::Frame;
@@ -22,7 +24,11 @@ const PRIVATEER_PROPERTY: &str = "X-Privateer";
 
 /// The request of a REQ socket.
 #[derive(Debug)]
-pub(crate) struct Requests(Mutex<State>);
+pub(crate) struct Requests {
+    state: Mutex<State>,
+    /// Tells those who wait for a reply that they may wait for none any more.
+    over: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -43,6 +49,14 @@ struct Pending {
     lost: Vec<PeerId>,
 }
 
+/// What came from a peer.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Reply(Message),
+    /// The envelope has no delimiter, so that the connection is to end.
+    NoDelimiter(Arc<Link>),
+}
+
 impl Pending {
     fn was_asked(&self, peer: PeerId) -> bool {
         self.asked == Some(peer) || self.lost.contains(&peer)
@@ -50,22 +64,25 @@ impl Pending {
 }
 
 impl Requests {
-    pub(crate) const fn new(first_id: u32) -> Self {
-        Self(Mutex::new(State {
-            links: Vec::new(),
-            pending: None,
-            owing: Vec::new(),
-            next_id: first_id,
-        }))
+    pub(crate) fn new(first_id: u32) -> Self {
+        Self {
+            state: Mutex::new(State {
+                links: Vec::new(),
+                pending: None,
+                owing: Vec::new(),
+                next_id: first_id,
+            }),
+            over: Notify::new(),
+        }
     }
 
     pub(crate) fn has_pending(&self) -> bool {
-        self.0.lock().pending.is_some()
+        self.state.lock().pending.is_some()
     }
 
     /// Whether there is a request that no peer was asked.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.0
+        self.state
             .lock()
             .pending
             .as_ref()
@@ -73,7 +90,7 @@ impl Requests {
     }
 
     pub(crate) fn has_peer(&self) -> bool {
-        !self.0.lock().links.is_empty()
+        !self.state.lock().links.is_empty()
     }
 
     /// Makes `message` the request; in lockstep only if there is none.
@@ -82,7 +99,7 @@ impl Requests {
         core: &Arc<Core>,
         message: Message,
     ) -> Result<(), (SendErrorKind, Message)> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if core.options.req_lockstep && state.pending.is_some() {
             return Err((SendErrorKind::RequestOutstanding, message));
         }
@@ -102,26 +119,28 @@ impl Requests {
 
     /// Gives the request up; a late reply to it is dropped.
     pub(crate) fn abandon(&self) {
-        self.0.lock().abandon();
+        self.state.lock().abandon();
+        self.over.notify_waiters();
+    }
+
+    /// Is woken when the request is answered or abandoned.
+    pub(crate) const fn over(&self) -> &Notify {
+        &self.over
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
+    ///
+    /// It is called under the lock of who receives, so that it ends no connection.
     pub(crate) fn accept(
         &self,
-        core: &Arc<Core>,
+        core: &Core,
         link: &Arc<Link>,
         message: Message,
-    ) -> Option<Message> {
-        let mut state = self.0.lock();
+    ) -> Option<Accepted> {
+        let mut state = self.state.lock();
         let correlated = correlates(link, core);
         let Some((correlation, reply)) = open(message, correlated) else {
-            drop(state);
-            // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
-            core.end(
-                link,
-                DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter),
-            );
-            return None;
+            return Some(Accepted::NoDelimiter(Arc::clone(link)));
         };
         if let Some(index) = state.owing.iter().position(|id| *id == link.id) {
             state.owing.swap_remove(index);
@@ -132,15 +151,31 @@ impl Requests {
             let asked = state.pending.take().and_then(|pending| pending.asked);
             // The reply of one that was lost is here first.
             state.owing.extend(asked.filter(|id| *id != link.id));
-            return Some(reply);
+            return Some(Accepted::Reply(reply));
         }
         drop(state);
         core.dropped(link, DropReason::UnexpectedReply);
         None
     }
 
+    /// What is to be done with an accepted message when nothing is locked: the reply, if it is that.
+    pub(crate) fn settle(&self, core: &Arc<Core>, accepted: Accepted) -> Option<Message> {
+        match accepted {
+            Accepted::Reply(reply) => {
+                self.over.notify_waiters();
+                Some(reply)
+            }
+            Accepted::NoDelimiter(link) => {
+                // "Discard ... and close" is what libzmq does with a peer that does not send the delimiter.
+                let reason = DisconnectReason::Misbehaved(PeerMisbehaved::NoDelimiter);
+                core.end(&link, reason);
+                None
+            }
+        }
+    }
+
     pub(crate) fn peer_up(&self, core: &Arc<Core>, link: &Arc<Link>) {
-        self.0.lock().links.push(Arc::clone(link));
+        self.state.lock().links.push(Arc::clone(link));
         self.dispatch(core);
         core.outbox.bell.0.notify_one();
     }
@@ -149,7 +184,7 @@ impl Requests {
     pub(crate) fn peer_down(&self, core: &Arc<Core>, link: &Link) {
         // A socket that closes has no use for a reply.
         let closed = core.endpoints.lock().closed;
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.links.retain(|other| other.id != link.id);
         state.owing.retain(|id| *id != link.id);
         if let Some(pending) = &mut state.pending
@@ -165,7 +200,7 @@ impl Requests {
 
     /// Sends the request to the next peer, if it is not with one.
     fn dispatch(&self, core: &Arc<Core>) {
-        let resets = self.0.lock().dispatch(core);
+        let resets = self.state.lock().dispatch(core);
         for link in resets {
             core.end(&link, DisconnectReason::RequestAbandoned);
         }

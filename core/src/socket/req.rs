@@ -1,9 +1,14 @@
 //! REQ (RFC 28): send a request, receive its reply.
 
+use std::sync::Arc;
+
 use super::close::Owned;
 use super::every_socket;
+use super::lockstep::Accepted;
 use crate::error::{RecvError, SendError, SendErrorKind};
 use crate::message::Message;
+use crate::peer::Link;
+use crate::routing::fair_queue::Delivery;
 
 /// Sends a request to the next peer, and receives the reply from that peer alone.
 ///
@@ -72,8 +77,8 @@ impl ReqSocket {
     /// Sends a request and waits for its reply. Calls from several tasks take turns.
     ///
     /// # Errors
-    /// [`RequestError`] if the socket is closed, or in lockstep if a request is outstanding; there is no other. A lost
-    /// connection is no error: the request goes again.
+    /// [`RequestError`] if the socket is closed, in lockstep if a request is outstanding, or if a [`recv`](Self::recv)
+    /// elsewhere takes the reply; there is no other. A lost connection is no error: the request goes again.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the request is abandoned: it may have been served, and its late reply is dropped.
@@ -81,9 +86,12 @@ impl ReqSocket {
         let _turn = self.turn.lock().await;
         self.send(message).await?;
         let mut unfinished = Abandon(Some(&self.core));
-        let reply = self.recv().await?;
-        unfinished.0 = None;
-        Ok(reply)
+        let reply = self.recv().await;
+        if matches!(reply, Ok(_) | Err(RecvError::NoRequest)) {
+            // What is outstanding now is another one's.
+            unfinished.0 = None;
+        }
+        Ok(reply?)
     }
 
     /// Makes a message the request, and waits until a peer is there or expected.
@@ -106,7 +114,11 @@ impl ReqSocket {
             peer.as_mut().enable();
             message = match self.try_send(message) {
                 Err(error) if error.would_block() => error.into_message(),
-                done => return done,
+                done => {
+                    // That one peer is enough for those who wait beside this one.
+                    self.core.outbox.bell.0.notify_one();
+                    return done;
+                }
             };
             peer.await;
         }
@@ -130,22 +142,40 @@ impl ReqSocket {
         sent.map_err(|(kind, message)| SendError::new(kind, message))
     }
 
-    /// The reply to the request that was sent last; waits until it is here.
+    /// The reply to the request that was sent last; waits until it is here. Of several tasks that wait, one gets it, and
+    /// the others learn that no request is outstanding.
     ///
     /// # Errors
-    /// [`RecvError::NoRequest`] if no request is outstanding, [`RecvError::Closed`] if the socket is closed; there is no
-    /// other.
+    /// [`RecvError::NoRequest`] if no request is outstanding, or it is abandoned meanwhile; [`RecvError::Closed`] if the
+    /// socket is closed; there is no other.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the reply is still waited for.
     pub async fn recv(&self) -> Result<Message, RecvError> {
-        self.check_turn()?;
-        let reply = self.core.inbox.next(|link, delivery| {
+        loop {
+            if let Some(reply) = self.core.requests.settle(&self.core, self.next().await?) {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// What comes next, as long as a request is outstanding.
+    async fn next(&self) -> Result<Accepted, RecvError> {
+        let mut next = std::pin::pin!(
             self.core
-                .requests
-                .accept(&self.core, link, super::message(delivery)?)
-        });
-        reply.await.map_err(Into::into)
+                .inbox
+                .next(|link, delivery| self.accept(link, delivery))
+        );
+        loop {
+            let mut over = std::pin::pin!(self.core.requests.over().notified());
+            over.as_mut().enable();
+            self.check_turn()?;
+            tokio::select! {
+                biased;
+                accepted = &mut next => return accepted.map_err(Into::into),
+                () = over => {}
+            }
+        }
     }
 
     /// The reply to the request that was sent last, if it is here.
@@ -153,13 +183,21 @@ impl ReqSocket {
     /// # Errors
     /// [`RecvError::NoRequest`], [`RecvError::Empty`] or [`RecvError::Closed`]; there is no other.
     pub fn try_recv(&self) -> Result<Message, RecvError> {
-        self.check_turn()?;
-        let reply = self.core.inbox.try_next(&mut |link, delivery| {
-            self.core
-                .requests
-                .accept(&self.core, link, super::message(delivery)?)
-        });
-        reply.ok_or_else(|| super::empty(&self.core))
+        loop {
+            self.check_turn()?;
+            let mut accept = |link: &Arc<Link>, delivery| self.accept(link, delivery);
+            let Some(accepted) = self.core.inbox.try_next(&mut accept) else {
+                return Err(super::empty(&self.core));
+            };
+            if let Some(reply) = self.core.requests.settle(&self.core, accepted) {
+                return Ok(reply);
+            }
+        }
+    }
+
+    fn accept(&self, link: &Arc<Link>, delivery: Delivery) -> Option<Accepted> {
+        let message = super::message(delivery)?;
+        self.core.requests.accept(&self.core, link, message)
     }
 
     fn check_turn(&self) -> Result<(), RecvError> {
@@ -179,5 +217,122 @@ impl Drop for Abandon<'_> {
         if let Some(core) = self.0 {
             core.requests.abandon();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::{RepSocket, RouterSocket};
+
+    /// What a task came to, which is not to hang.
+    async fn soon<T>(task: JoinHandle<T>) -> T {
+        let done = tokio::time::timeout(Duration::from_secs(10), task).await;
+        done.expect("nobody woke it").unwrap()
+    }
+
+    /// A task that runs until it waits.
+    async fn waiting<T, F>(
+        req: &Arc<ReqSocket>,
+        run: impl FnOnce(Arc<ReqSocket>) -> F,
+    ) -> JoinHandle<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let task = tokio::spawn(run(Arc::clone(req)));
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished());
+        task
+    }
+
+    /// A REQ and a REP that have met.
+    async fn met(name: &str) -> (Arc<ReqSocket>, RepSocket) {
+        let (req, rep) = (ReqSocket::new().unwrap(), RepSocket::new().unwrap());
+        rep.bind(name).await.unwrap();
+        req.connect(name).unwrap();
+        (Arc::new(req), rep)
+    }
+
+    /// One peer is enough for all who wait for one.
+    #[tokio::test]
+    async fn a_peer_wakes_all_that_wait_to_send() {
+        let req = Arc::new(ReqSocket::new().unwrap());
+        req.bind("inproc://wakes-all-senders").await.unwrap();
+        let mut senders = Vec::new();
+        for i in 0..3 {
+            senders.push(waiting(&req, async move |req| req.send(i.to_string()).await).await);
+        }
+        let rep = RepSocket::new().unwrap();
+        rep.connect("inproc://wakes-all-senders").unwrap();
+        for sender in senders {
+            soon(sender).await.unwrap();
+        }
+    }
+
+    /// Of those who wait for a reply one gets it; the others learn that there is none to wait for.
+    #[tokio::test]
+    async fn a_reply_ends_the_wait_of_all() {
+        let (req, rep) = met("inproc://ends-all-waits").await;
+        req.send("?").await.unwrap();
+        let first = waiting(&req, async |req| req.recv().await).await;
+        let second = waiting(&req, async |req| req.recv().await).await;
+        rep.recv().await.unwrap();
+        rep.send("!").await.unwrap();
+        let outcomes = [soon(first).await, soon(second).await];
+        assert!(matches!(
+            outcomes,
+            [Ok(_), Err(RecvError::NoRequest)] | [Err(RecvError::NoRequest), Ok(_)]
+        ));
+
+        // Also if it is taken without waiting.
+        req.send("?").await.unwrap();
+        let waits = waiting(&req, async |req| req.recv().await).await;
+        rep.recv().await.unwrap();
+        rep.send("!").await.unwrap();
+        req.try_recv().unwrap();
+        assert!(matches!(soon(waits).await, Err(RecvError::NoRequest)));
+    }
+
+    /// Whoever waits for the reply to a request that is abandoned learns that there is none to wait for.
+    #[tokio::test]
+    async fn an_abandoned_request_ends_the_wait() {
+        let (req, rep) = met("inproc://abandoned-ends-waits").await;
+        let request = waiting(&req, async |req| req.request("?").await).await;
+        let waits = waiting(&req, async |req| req.recv().await).await;
+        request.abort();
+        assert!(matches!(soon(waits).await, Err(RecvError::NoRequest)));
+        // The next one is served as ever.
+        rep.recv().await.unwrap();
+        rep.send("late").await.unwrap();
+        let request = waiting(&req, async |req| req.request("?").await).await;
+        rep.recv().await.unwrap();
+        rep.send("!").await.unwrap();
+        assert_eq!(soon(request).await.unwrap()[0], "!");
+    }
+
+    /// A peer of this process that leaves the delimiter out is put out without a lock that its end needs, although the
+    /// socket is closed by then.
+    #[tokio::test]
+    async fn a_peer_without_delimiter_is_put_out_when_closed() {
+        let (req, router) = (ReqSocket::new().unwrap(), RouterSocket::new().unwrap());
+        router.bind("inproc://no-delimiter").await.unwrap();
+        req.connect("inproc://no-delimiter").unwrap();
+        req.send("?").await.unwrap();
+        let (peer, _request) = router.recv().await.unwrap();
+        router.try_send(&peer, "no delimiter").unwrap();
+        router.try_send(&peer, "another").unwrap();
+        req.core.seal();
+        let (done, outcome) = mpsc::channel();
+        // A thread of its own, which may hang.
+        std::thread::spawn(move || done.send(req.try_recv()));
+        let outcome = outcome.recv_timeout(Duration::from_secs(10));
+        assert!(matches!(outcome.expect("it hangs"), Err(RecvError::Closed)));
+        assert!(!router.peers().contains(&peer));
     }
 }

@@ -164,8 +164,8 @@ impl RouterSocket {
 
     /// Sends a message to one peer, and waits until that peer has room.
     ///
-    /// Without [`router_mandatory`](crate::SocketOptions::router_mandatory) it never waits: what cannot be sent is
-    /// dropped and counted.
+    /// Without [`router_mandatory`](crate::SocketOptions::router_mandatory) it never waits for room, and only lets other
+    /// tasks run: what cannot be sent then is dropped and counted.
     ///
     /// # Errors
     /// [`SendError`] with the message if the peer is not there ([`SendErrorKind::Unroutable`]) or the socket is closed;
@@ -256,37 +256,55 @@ impl RouterSocket {
     }
 }
 
-/// Sends a message to one peer, and waits until that has room.
+/// Sends a message to one peer, and waits until that has room, if it is to wait.
 pub(crate) async fn send(
     core: &Core,
     to: impl Addressee,
     mut message: Message,
 ) -> Result<(), SendError> {
+    core.outbox.proceed().await;
+    match put(core, to, &message) {
+        Err((SendErrorKind::Full, _)) => {}
+        done => return done.or_else(|refused| refuse(core, refused, message)),
+    }
+    if !fails(core) {
+        // The session of the peer that is full may only have had no time yet.
+        tokio::task::yield_now().await;
+        return try_send(core, to, message);
+    }
     loop {
+        if ready(core, to).await.is_err() {
+            return refuse(core, (SendErrorKind::Unroutable, None), message);
+        }
         message = match try_send(core, to, message) {
             Err(error) if error.would_block() => error.into_message(),
             done => return done,
         };
-        if ready(core, to).await.is_err() {
-            return refuse(core, None, SendErrorKind::Unroutable, message);
-        }
     }
 }
 
 /// Sends a message to one peer if that has room.
 pub(crate) fn try_send(core: &Core, to: impl Addressee, message: Message) -> Result<(), SendError> {
+    put(core, to, &message).or_else(|refused| refuse(core, refused, message))
+}
+
+/// Why a message was not put into a pipe, and whose that is.
+type NotPut = (SendErrorKind, Option<Route>);
+
+fn put(core: &Core, to: impl Addressee, message: &Message) -> Result<(), NotPut> {
     let Some(route) = to.route(core) else {
-        return refuse(core, None, SendErrorKind::Unroutable, message);
+        return Err((SendErrorKind::Unroutable, None));
     };
-    match route.outbound().publish(&[], &message) {
+    match route.outbound().publish(&[], message) {
         Ok(()) => Ok(()),
-        Err(Refused::Full) => refuse(core, route.link(), SendErrorKind::Full, message),
-        Err(Refused::Closed) => refuse(core, route.link(), SendErrorKind::Unroutable, message),
+        Err(Refused::Full) => Err((SendErrorKind::Full, Some(route))),
+        Err(Refused::Closed) => Err((SendErrorKind::Unroutable, Some(route))),
     }
 }
 
 /// Waits until a peer has room for a message.
 pub(crate) async fn ready(core: &Core, to: impl Addressee) -> Result<(), Unroutable> {
+    core.outbox.proceed().await;
     loop {
         // Each time anew: a peer may have come or gone meanwhile.
         let route = to.route(core).ok_or(Unroutable)?;
@@ -303,23 +321,23 @@ pub(crate) async fn ready(core: &Core, to: impl Addressee) -> Result<(), Unrouta
     }
 }
 
-fn refuse(
-    core: &Core,
-    link: Option<&Arc<Link>>,
-    kind: SendErrorKind,
-    message: Message,
-) -> Result<(), SendError> {
+/// Whether a message that cannot be sent is an error, and not dropped.
+const fn fails(core: &Core) -> bool {
+    core.options.router_mandatory || core.traits.raw
+}
+
+fn refuse(core: &Core, (kind, route): NotPut, message: Message) -> Result<(), SendError> {
     if core.inbox.is_closed() {
         return Err(SendError::new(SendErrorKind::Closed, message));
     }
-    if core.options.router_mandatory || core.traits.raw {
+    if fails(core) {
         return Err(SendError::new(kind, message));
     }
     let reason = match kind {
         SendErrorKind::Full => DropReason::Full,
         _ => DropReason::Unroutable,
     };
-    match link {
+    match route.as_ref().and_then(Route::link) {
         Some(link) => core.dropped(link, reason),
         None => core.counters.dropped(reason, 1),
     }
@@ -349,7 +367,62 @@ pub(crate) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DealerSocket, PeerEvent};
+    use crate::{DealerSocket, PeerEvent, SocketOptions};
+
+    /// A ROUTER with these options and a DEALER that it has met over tcp.
+    async fn met(options: SocketOptions) -> (RouterSocket, DealerSocket, Peer) {
+        let router = RouterSocket::with_options(options).unwrap();
+        let endpoint = router.bind("tcp://127.0.0.1:*").await.unwrap();
+        let dealer = DealerSocket::with_options(SocketOptions::new().recv_hwm(None)).unwrap();
+        dealer.connect(&endpoint).unwrap();
+        let event = router.recv_event().await;
+        let Ok(PeerEvent::Up(peer)) = event else {
+            panic!("{event:?}");
+        };
+        (router, dealer, peer)
+    }
+
+    /// Sessions get to run while one task does nothing but send to a peer without a mark.
+    #[tokio::test]
+    async fn a_tight_loop_of_sends_lets_sessions_run() {
+        for mandatory in [true, false] {
+            let options = SocketOptions::new().send_hwm(None);
+            let (router, dealer, peer) = met(options.router_mandatory(mandatory)).await;
+            let mut sent = 0;
+            while dealer.try_recv().is_err() {
+                router.send(&peer, "x").await.unwrap();
+                sent += 1;
+                assert!(sent < 1_000_000, "nothing was written");
+            }
+        }
+    }
+
+    /// The same of a task that does nothing but ask for room.
+    #[tokio::test]
+    async fn a_tight_loop_of_ready_lets_sessions_run() {
+        let (router, dealer, peer) = met(SocketOptions::new().send_hwm(None)).await;
+        router.try_send(&peer, "x").unwrap();
+        let mut asked = 0;
+        while dealer.try_recv().is_err() {
+            router.ready(&peer).await.unwrap();
+            asked += 1;
+            assert!(asked < 1_000_000, "nothing was written");
+        }
+    }
+
+    /// A ROUTER that drops what a peer has no room for lets the session of that peer run first.
+    #[tokio::test]
+    async fn a_full_pipe_gives_way_before_anything_is_dropped() {
+        const MESSAGES: u64 = 2_000;
+        let options = SocketOptions::new().send_hwm(std::num::NonZeroUsize::new(10));
+        let (router, dealer, peer) = met(options.router_mandatory(false)).await;
+        for _ in 0..MESSAGES {
+            router.send(&peer, "x").await.unwrap();
+        }
+        let dropped = router.stats().dropped_full;
+        assert!(dropped < MESSAGES / 10, "{dropped}");
+        drop(dealer);
+    }
 
     /// Peers that go while they are paused leave nothing behind, whether they had something to say or not.
     #[tokio::test]
