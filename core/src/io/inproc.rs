@@ -1,5 +1,7 @@
 //! inproc: `inproc://name`. No session and no task: each of the two pipes joins two sockets of the process.
 
+mod wants;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
@@ -10,13 +12,15 @@ use crate::error::ConnectError;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
 use crate::peer::{Direction, Link, PeerId};
 use crate::pipe::Pipe;
-use crate::routing::fan_out::Ask;
 use crate::routing_id::RoutingId;
 use crate::socket::admission::Seat;
 use crate::socket::core::{Core, Newcomer, Phase};
 use crate::socket::outbound::{Outbound, Slot};
 use crate::socket_type::SocketType;
 use crate::watch;
+
+use wants::subscribe;
+pub(crate) use wants::{ask, withdraw};
 
 /// Connects to a name: waits for it to be bound and for a place among the binder's peers, which may both be there.
 pub(crate) fn connect(
@@ -367,43 +371,6 @@ pub(crate) fn agree(core: &Core, link: &Link) {
     if let Some((other, theirs)) = link.partner() {
         theirs.set_recv_limits(core.live.send().sum(other.live.recv()));
         link.set_recv_limits(other.live.send().sum(core.live.recv()));
-    }
-}
-
-/// Tells a new peer what this socket wants, if it is one that subscribes.
-fn subscribe(core: &Core, link: &Arc<Link>) {
-    if link.publisher.is_none() {
-        return;
-    }
-    core.subscriber.add(link);
-    if !core.peers.lock().by_id.contains_key(&link.id) {
-        // It has ended meanwhile.
-        core.subscriber.remove(link);
-    }
-}
-
-/// Tells the other side that this one is about to go, and ends all that it has subscribed to there, before the pipe is
-/// finished in which the other's owner receives that.
-pub(crate) fn withdraw(link: &Link) {
-    if let Some((core, theirs)) = link.partner() {
-        if core.traits.publishes {
-            core.forget_subscriptions(&theirs);
-        }
-        core.tell_departure(&theirs, DisconnectReason::ClosedByPeer);
-    }
-}
-
-/// Tells the other side of a connection what this one wants; an XPUB's owner receives it as from any peer.
-pub(crate) fn ask(link: &Link, ask: Ask, topic: &[u8]) {
-    let Some((core, theirs)) = link.partner.get() else {
-        return;
-    };
-    let (Some(core), Some(theirs)) = (core.upgrade(), theirs.upgrade()) else {
-        return;
-    };
-    // A socket of this process has no limits that it could pass.
-    if let Ok(Some(event)) = core.asked(&theirs, ask, topic) {
-        theirs.inbound.publish_anyway(&event);
     }
 }
 

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::{Core, Peers};
+use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::io::inproc;
 use crate::monitor::{HandshakeFailure, SocketEvent};
@@ -109,6 +110,14 @@ impl Core {
             displaced = holder.or_else(peer).cloned();
         }
         Ok((wanted.clone(), displaced))
+    }
+
+    /// Reports a connection that is not established.
+    pub(crate) fn refuse(&self, connection: &Connection, reason: HandshakeFailure) {
+        self.events.emit(SocketEvent::HandshakeFailed {
+            connection: connection.clone(),
+            reason,
+        });
     }
 
     /// Tells whether a new peer has its name: while it only had a place, another one may have taken that over. `is_ours`

@@ -383,14 +383,6 @@ impl Core {
         Ok(())
     }
 
-    /// Reports a connection that is not established.
-    pub(crate) fn refuse(&self, connection: &Connection, reason: HandshakeFailure) {
-        self.events.emit(SocketEvent::HandshakeFailed {
-            connection: connection.clone(),
-            reason,
-        });
-    }
-
     pub(crate) fn peers(&self) -> Vec<Peer> {
         let mut peers: Vec<Peer> = self
             .peers

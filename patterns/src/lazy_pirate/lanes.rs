@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use privateer_core::{Frame, Message};
 
-use super::machine::{Call, Phase, Try};
+use super::call::{Call, Phase, Try};
 use super::{LazyPirateEvent, LazyPirateMachine, LazyPirateOptions, Output};
 use crate::arena::Id;
 use crate::paranoid_pirate::protocol::ClientMessage;

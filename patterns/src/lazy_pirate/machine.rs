@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use privateer_core::Message;
 
+use super::call::{Call, CallKey, Phase, Try};
 use super::lanes::{Lane, LaneKey, Server};
 use super::{LazyPirateEvent, LazyPirateOptions, LazyPirateStats, Outcome, Output};
 use crate::arena::{Arena, Id, Queue};
@@ -54,50 +55,8 @@ pub struct LazyPirateMachine {
     pub(super) stats: LazyPirateStats,
 }
 
-/// Names one call; none is used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CallKey(Id<Call>);
-
 /// The link of the calls that wait.
 pub(super) const PLACE: usize = 0;
-
-/// A try that is not answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Try {
-    pub(super) call: Id<Call>,
-    pub(super) lane: LaneKey,
-}
-
-/// A call in flight.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) body: Message,
-    pub(super) key: IdempotencyKey,
-    pub(super) retry: Retry,
-    pub(super) phase: Phase,
-    /// Its tries that are not answered, given up or not: a few.
-    pub(super) numbers: Vec<u32>,
-    /// Those of the last try and its hedge.
-    pub(super) latest: Vec<u32>,
-    /// Which servers it asked; the last of them has the last try.
-    pub(super) servers: Vec<usize>,
-    ends: Instant,
-    /// Which of its entries among the timers is meant.
-    due: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// It waits for a connection.
-    Waiting,
-    /// It waits for an answer until then, and may ask a second server before.
-    Flying {
-        until: Instant,
-        hedge: Option<Instant>,
-    },
-    /// It waits for its next try.
-    Paused { until: Instant },
-}
 
 /// Longer than this after its time, a timeout shows that this process was stopped.
 const LATE: Duration = Duration::from_secs(1);

@@ -43,6 +43,7 @@
 //!   `budget_spent`) and `cancelled`; `sent`, `hedged`, `late_replies`, `malformed`; now `in_flight`, `waiting`, `lanes`.
 //! - [`ServerHandle::stats`]: `requests`, `replies`, `undelivered`, `panicked`, `malformed`; now `in_hand`.
 
+mod call;
 mod desk;
 mod error;
 mod lanes;
@@ -56,9 +57,10 @@ mod task;
 mod tests;
 
 pub use crate::idempotency::ReplyCacheOptions;
+pub use call::CallKey;
 pub use error::LazyPirateError;
 pub use lanes::LaneKey;
-pub use machine::{CallKey, LazyPirateMachine};
+pub use machine::LazyPirateMachine;
 pub use options::LazyPirateOptions;
 pub use output::{LazyPirateEvent, LazyPirateStats, Outcome, Output};
 pub use server::{LazyPirateServer, ServerHandle, ServerStats};
