@@ -38,7 +38,7 @@ const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
 const MESSAGE_SIZE_FACTOR: u64 = 4;
 /// The largest frame of the protocol, in bytes (RFC 37, Framing: sizes are below 2^63).
 const FRAME_MAX: u64 = i64::MAX as u64;
-/// Subscriptions between the frames of one message: ours and libzmq's send none there.
+/// Subscriptions between the frames of one message, or that are frames of it: ours and libzmq's send none between them.
 const INTERRUPTIONS_MAX: usize = 64;
 /// An incomplete body from this size on, in bytes, is read into a buffer of its own; to move a smaller one is cheaper than
 /// a read for it alone.
@@ -65,7 +65,7 @@ pub(crate) struct Traffic {
     /// The message that is being walked: its frames and their bytes so far.
     frames: usize,
     bytes: u64,
-    /// Subscriptions that stood between them.
+    /// Subscriptions that stood between them, or are some of them, and that the owner is told of.
     interruptions: usize,
     max_frame: u64,
     subscriptions: Subscriptions,
@@ -140,13 +140,9 @@ impl Traffic {
             match self.kind(header) {
                 Kind::Message => {}
                 Kind::Subscription if self.frames > 0 => {
-                    let Some(body) = self.body_aside(header)? else {
+                    if !self.tell_aside(header, aside)? {
                         return Ok(());
-                    };
-                    // The message itself shows it.
-                    let _shown = aside(Aside::Subscription(
-                        self.buffer.octets.get(body).unwrap_or_default(),
-                    ))?;
+                    }
                 }
                 Kind::Subscription | Kind::Command => {
                     if !self.cut_aside(header, aside)? {
