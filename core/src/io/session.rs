@@ -157,7 +157,7 @@ impl<S: Stream> Session<'_, S> {
     fn watch_output(&mut self) -> bool {
         let heartbeat = &mut self.heartbeat;
         let asked = heartbeat.is_asking() && self.writer.control.is_empty();
-        let blocked = !self.writer.is_idle();
+        let blocked = !self.writer.is_idle() && !self.writer.has_failed();
         if asked {
             heartbeat.asked(Instant::now());
         }
@@ -266,17 +266,17 @@ impl<S: Stream> Session<'_, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.writer.has_failed() {
+        if self.writer.has_failed() || self.writer.shut_down {
+            // A PING among it counts as written: a peer that lives closes, or is heard before the answer would be late.
+            self.writer.discard_control(cx.waker());
             return Poll::Pending;
         }
         loop {
             let is_done = self.writer.is_idle()
                 && !self.writer.refill(cx)
                 && !(self.topics.flush() && self.writer.refill(cx));
-            if !self.writer.shut_down {
-                // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
-                self.topics.collect(&mut self.writer.control, cx.waker());
-            }
+            // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
+            self.topics.collect(&mut self.writer.control, cx.waker());
             if is_done && self.writer.is_idle() {
                 return Poll::Pending;
             }

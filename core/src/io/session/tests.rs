@@ -11,8 +11,8 @@ use crate::io::memory::MemoryStream;
 use crate::zmtp::command;
 use crate::zmtp::greeting;
 use crate::{
-    Context, DealerSocket, DisconnectReason, Monitor, PullSocket, SocketEvent, SocketOptions,
-    SocketType,
+    Context, DealerSocket, DisconnectReason, Linger, Monitor, PullSocket, SocketEvent,
+    SocketOptions, SocketType,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -187,4 +187,44 @@ async fn nobody_is_given_up_while_output_is_blocked() {
     let taken = Instant::now();
     assert_eq!(lost(&mut monitor).await, DisconnectReason::HeartbeatTimeout);
     assert!(taken.elapsed() >= SECOND && taken.elapsed() < SECOND * 2);
+}
+
+/// A peer that is stopped when we have said our last is not waited for longer than its heartbeats allow; one that lives is.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_close_is_given_up_by_its_heartbeats() {
+    for lives in [true, false] {
+        let context = Context::new();
+        let options = options(&context)
+            .heartbeat_interval(Some(SECOND))
+            .heartbeat_timeout(SECOND)
+            .linger(Linger::Forever);
+        let dealer = DealerSocket::with_options(options).unwrap();
+        dealer.bind("memory://there").await.unwrap();
+        let mut monitor = dealer.monitor();
+        let mut peer = raw_peer(&context, SocketType::Dealer).await;
+        dealer.send("last").await.unwrap();
+        let mut closing = tokio::spawn(dealer.close());
+        let mut octets = Vec::new();
+        // The last message, and the end.
+        peer.read_to_end(&mut octets).await.unwrap();
+        assert_eq!(octets, b"\0\x04last");
+        let mut silent = Instant::now();
+        if lives {
+            for _ in 0..10 {
+                peer.write_all(&ping(0)).await.unwrap();
+                silent = Instant::now();
+                sleep(SECOND).await;
+            }
+            assert!(!closing.is_finished());
+        }
+        let closed = tokio::time::timeout(HOUR, &mut closing).await;
+        let report = closed.expect("it is waited for").unwrap();
+        assert_eq!(report.unsent, 0);
+        assert_eq!(lost(&mut monitor).await, DisconnectReason::HeartbeatTimeout);
+        let silent = silent.elapsed();
+        assert!(
+            silent >= SECOND * 2 && silent <= SECOND * 2 + TICK,
+            "{silent:?}"
+        );
+    }
 }
