@@ -344,3 +344,41 @@ impl FanOut {
         self.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Context, PubSocket, SocketEvent, SocketOptions, SubSocket};
+
+    /// What was sent before writing failed is counted as lost with the connection, also what was in no pipe yet.
+    #[tokio::test]
+    async fn a_batch_is_counted_though_writing_has_failed() {
+        const MESSAGES: u64 = 10;
+        let context = Context::new();
+        let publisher = PubSocket::with_options(context.socket_options()).unwrap();
+        publisher.bind("memory://failing").await.unwrap();
+        let options = SocketOptions::new().context(&context);
+        let subscribers = [options.clone(), options].map(SubSocket::with_options);
+        for subscriber in &subscribers {
+            let subscriber = subscriber.as_ref().unwrap();
+            subscriber.connect("memory://failing").unwrap();
+            subscriber.subscribe("").unwrap();
+        }
+        publisher.wait_for("", 2).await;
+        let mut monitor = publisher.monitor();
+        for _ in 0..MESSAGES {
+            publisher.try_send("a batch of small ones").unwrap();
+        }
+        let peer = publisher.peers().remove(0);
+        peer.0.refuse_more();
+        publisher.disconnect_peer(&peer).unwrap();
+        loop {
+            let event = monitor.next().await.unwrap().unwrap();
+            if let SocketEvent::Disconnected { .. } = event {
+                break;
+            }
+        }
+        let stats = publisher.stats();
+        assert_eq!(stats.sent, 2 * MESSAGES);
+        assert_eq!(stats.dropped_connection_lost, MESSAGES);
+    }
+}
