@@ -20,6 +20,7 @@ use super::subscribers::{Outcome, Subscribers, Told, tell};
 use super::subscriptions::Subscriber;
 use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
+use crate::error::SendErrorKind;
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
 use crate::peer::{Gong, Link, PeerId};
@@ -241,13 +242,22 @@ impl FanOut {
         core: &Core,
         link: &Link,
         message: &Message,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SendErrorKind> {
         self.flush(core);
         let sending = self.sending.lock();
         if sending.closed {
-            return Err(Refused::Closed);
+            return Err(SendErrorKind::Closed);
         }
-        link.outbound.publish(&[], message)
+        let gone = SendErrorKind::PeerGone { peer: link.id };
+        if !self.subscribers.lock().has(link) {
+            // Its pipe may go on with another connection.
+            return Err(gone);
+        }
+        let sent = link.outbound.publish(&[], message);
+        sent.map_err(|refused| match refused {
+            Refused::Full => SendErrorKind::Full,
+            Refused::Closed => gone,
+        })
     }
 
     /// Waits until so many peers would get a message with this first frame, or the socket is closed.

@@ -104,6 +104,11 @@ impl Subscribers {
         self.inproc += usize::from(link.is_inproc());
     }
 
+    /// Whether a peer is there.
+    pub(crate) fn has(&self, link: &Link) -> bool {
+        self.by_peer.contains_key(&link.id)
+    }
+
     /// The end of a peer; returns what it had asked for, and how many messages were dropped for it of which nobody was
     /// told.
     pub(crate) fn remove(&mut self, link: &Link, options: &PubSubOptions) -> (Vec<Bytes>, u64) {
