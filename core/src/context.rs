@@ -1,6 +1,6 @@
 //! [`Context`]: the name space of inproc and memory endpoints, and the end of all its sockets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
@@ -63,7 +63,8 @@ struct Sockets {
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) bound: HashMap<Box<str>, Weak<Core>>,
-    pub(crate) waiting: HashMap<Box<str>, Vec<Waiting>>,
+    /// By name, so that those who meet at once always do so in the same order.
+    pub(crate) waiting: BTreeMap<Box<str>, Vec<Waiting>>,
 }
 
 /// A socket that connected to a name before it was bound.

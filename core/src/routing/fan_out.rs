@@ -357,7 +357,27 @@ impl FanOut {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Context, PubSocket, SocketEvent, SocketOptions, SubSocket};
+    use super::*;
+    use crate::{
+        Context, PubSocket, SocketEvent, SocketOptions, SubSocket, XpubSocket, XsubSocket,
+    };
+
+    /// What goes to all goes to them in the order in which they came, every time.
+    #[tokio::test]
+    async fn all_are_in_the_order_in_which_they_came() {
+        const PEERS: u32 = 20;
+        let xsub = XsubSocket::new().unwrap();
+        xsub.bind("inproc://in-order").await.unwrap();
+        let publishers = [(); PEERS as usize].map(|()| XpubSocket::new().unwrap());
+        for publisher in &publishers {
+            publisher.connect("inproc://in-order").unwrap();
+        }
+        let mut chosen = Vec::new();
+        let mut subscribers = xsub.core.fan_out.subscribers.lock();
+        subscribers.choose(To::All, None, &Message::from(""), &mut chosen);
+        assert!(chosen.into_iter().eq(0..PEERS));
+        assert!(xsub.core.links().is_sorted_by_key(|link| link.id));
+    }
 
     /// What was sent before writing failed is counted as lost with the connection, also what was in no pipe yet.
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! [`Subscribers`]: the peers of a fan-out, and who of them asked for what.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +25,8 @@ pub(crate) struct Subscribers {
     requested: Subscriptions,
     places: Vec<Option<Place>>,
     free: Vec<Subscriber>,
-    by_peer: HashMap<PeerId, Subscriber>,
+    /// In the order in which they came, which is the order of a message to all.
+    by_peer: BTreeMap<PeerId, Subscriber>,
     /// Of the fan-out that is under way.
     generation: u64,
     /// Goes up with every change of peers and of subscriptions that are in force.

@@ -384,15 +384,6 @@ impl Core {
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = self
-            .peers
-            .lock()
-            .by_id
-            .values()
-            .cloned()
-            .map(Peer)
-            .collect();
-        peers.sort_by_key(Peer::id);
-        peers
+        self.links().into_iter().map(Peer).collect()
     }
 }
