@@ -203,6 +203,8 @@ pub(crate) struct Link {
     pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// Whether a message has told of its end, if one is to.
+    pub(crate) departed: AtomicBool,
     /// The socket, if it sends to more than one peer.
     pub(crate) publishing: Weak<Core>,
     /// What a publisher is told by a socket that subscribes; none for others.
