@@ -43,9 +43,6 @@ const INTERRUPTIONS_MAX: usize = 64;
 /// An incomplete body from this size on, in bytes, is read into a buffer of its own; to move a smaller one is cheaper than
 /// a read for it alone.
 const LARGE_BODY: usize = 128 * 1024;
-/// What a command leaves behind of an unfinished message moves to memory of its own if it is smaller than this, in bytes:
-/// it may wait for long, and would keep the whole read buffer.
-const PIECE: usize = READ_LARGEST / 4;
 
 /// The inbound half of a connection after the handshake.
 #[derive(Debug)]
@@ -257,15 +254,7 @@ impl Traffic {
     fn set_aside(&mut self) {
         let begun = self.walked - self.whole;
         let whole = self.cut(self.whole, self.whole_messages, true);
-        let mut begun = self.cut(begun, 0, false);
-        if let Some(Segment {
-            content: Content::Shared(octets),
-            ..
-        }) = &mut begun
-            && octets.len() < PIECE
-        {
-            *octets = Bytes::copy_from_slice(octets);
-        }
+        let begun = self.cut(begun, 0, false);
         for segment in whole.into_iter().chain(begun) {
             self.hold(segment);
         }
@@ -281,7 +270,7 @@ impl Traffic {
         if len == 0 {
             return None;
         }
-        let octets = self.buffer.octets.split_to(len).freeze();
+        let octets = self.buffer.cut(len, self.whole.max(len));
         self.walked -= len;
         self.whole = self.whole.saturating_sub(len);
         self.whole_messages -= messages;
