@@ -43,7 +43,7 @@ use crate::watch;
 /// ```
 #[derive(Clone, Default)]
 pub struct Context {
-    names: Arc<Mutex<Names>>,
+    names: Arc<Mutex<NameSpace>>,
     sockets: Arc<Mutex<Sockets>>,
     network: Network,
     /// None for those of [`SocketOptions`].
@@ -61,7 +61,7 @@ struct Sockets {
 
 /// Who is bound to which name, and who waits for one to be.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct NameSpace {
     pub(crate) bound: HashMap<Box<str>, Weak<Core>>,
     /// By name, so that those who meet at once always do so in the same order.
     pub(crate) waiting: BTreeMap<Box<str>, Vec<Waiting>>,
@@ -183,7 +183,7 @@ impl Context {
         &self.network
     }
 
-    pub(crate) fn names(&self) -> &Mutex<Names> {
+    pub(crate) fn names(&self) -> &Mutex<NameSpace> {
         &self.names
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::Coop;
 use super::batch::Batch;
-use super::subscribers::{Outcome, Subscribers, Told, tell};
+use super::subscribers::{Outcome, Subscribers, Untold, tell};
 use super::subscriptions::Subscriber;
 use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
@@ -118,7 +118,7 @@ impl FanOut {
     /// Publishes a message to all that it is for, or refuses it; what one of them has no room for is dropped for it
     /// alone, unless nothing is to be dropped.
     pub(crate) fn try_send(&self, core: &Core, to: To, message: &Message) -> Result<(), Refused> {
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         let sent = {
             let mut sending = self.sending.lock();
             if sending.closed {
@@ -127,20 +127,20 @@ impl FanOut {
             let mut subscribers = self.subscribers.lock();
             if sending.batch.take(to, message, subscribers.in_force()) {
                 if sending.batch.is_full() {
-                    self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+                    self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
                 }
                 Ok(())
             } else {
-                self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+                self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
                 self.publish(
                     core,
                     (to, message),
                     (&mut *sending, &mut *subscribers),
-                    &mut told,
+                    &mut untold,
                 )
             }
         };
-        tell(core, &told);
+        tell(core, &untold);
         sent
     }
 
@@ -150,7 +150,7 @@ impl FanOut {
         core: &Core,
         (to, message): (To, &Message),
         (sending, subscribers): (&mut Sending, &mut Subscribers),
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> Result<(), Refused> {
         subscribers.choose(to, sending.only, message, &mut sending.chosen);
         let chosen = &sending.chosen[..];
@@ -167,7 +167,7 @@ impl FanOut {
         sending.only = None;
         // Before a pipe has the message: whose session takes it is to see that there may be more.
         self.has_batch.store(batches, Ordering::Release);
-        let outcome = subscribers.publish(core, &mut sending.encoded, message, (chosen, told));
+        let outcome = subscribers.publish(core, &mut sending.encoded, message, (chosen, untold));
         self.note(outcome);
         if chosen.is_empty() {
             core.counters.unmatched.add(1);
@@ -190,39 +190,39 @@ impl FanOut {
         if !self.has_batch.load(Ordering::Acquire) {
             return false;
         }
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         let flushed = {
             let mut sending = self.sending.lock();
             let mut subscribers = self.subscribers.lock();
-            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told)
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold)
         };
-        tell(core, &told);
+        tell(core, &untold);
         flushed
     }
 
     /// Finishes pipes behind all that was sent before.
     pub(crate) fn finish(&self, core: &Core, pipes: &[Arc<Pipe>]) {
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         {
             let mut sending = self.sending.lock();
             let mut subscribers = self.subscribers.lock();
-            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
             // Under the send lock, so that no batch begins in between.
             pipes.iter().for_each(|pipe| pipe.finish());
         }
-        tell(core, &told);
+        tell(core, &untold);
     }
 
     fn end_batch(
         &self,
         core: &Core,
         (sending, subscribers): (&mut Sending, &mut Subscribers),
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> bool {
         let messages = sending.batch.close();
         let has_any = messages.is_some();
         if let Some(messages) = messages {
-            self.note(subscribers.publish_batch(core, &messages, told));
+            self.note(subscribers.publish_batch(core, &messages, untold));
             sending.batch.recycle(messages);
         }
         // After the pipes have what was in it: who sees none is woken by its pipe.

@@ -44,12 +44,12 @@ struct Place {
     run: u64,
 }
 
-/// Peers for which dropping begins or ends, with the number of messages that nobody was told of.
-pub(crate) type Told = Vec<(Arc<Link>, u64)>;
+/// Peers for which dropping begins or ends, with the number of messages that nobody was told of yet.
+pub(crate) type Untold = Vec<(Arc<Link>, u64)>;
 
 /// Tells monitors of what was dropped and is counted.
-pub(crate) fn tell(core: &Core, told: &Told) {
-    for (link, messages) in told {
+pub(crate) fn tell(core: &Core, untold: &Untold) {
+    for (link, messages) in untold {
         core.tell_dropped(Some(link), DropReason::Full, *messages);
     }
 }
@@ -228,14 +228,14 @@ impl Subscribers {
         core: &Core,
         encoded: &mut Encoded,
         message: &Message,
-        (chosen, told): (&[Subscriber], &mut Told),
+        (chosen, untold): (&[Subscriber], &mut Untold),
     ) -> Outcome {
         // One alone needs no copy to share.
         let is_shared = chosen.len() > 1;
         if is_shared {
             encoded.encode(message);
         }
-        let outcome = self.offer((chosen, told), core, 1, |place| {
+        let outcome = self.offer((chosen, untold), core, 1, |place| {
             let pipe = &place.link.outbound;
             if is_shared {
                 pipe.publish_encoded(encoded)
@@ -252,10 +252,10 @@ impl Subscribers {
         &mut self,
         core: &Core,
         batch: &Messages,
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> Outcome {
         let offered = batch.ends.len();
-        self.offer((&batch.chosen, told), core, offered, |place| {
+        self.offer((&batch.chosen, untold), core, offered, |place| {
             let pipe = &place.link.outbound;
             pipe.publish_batch(&batch.octets, &batch.ends)
         })
@@ -264,7 +264,7 @@ impl Subscribers {
     /// Offers so many messages to all that are chosen, and counts what is dropped.
     fn offer(
         &mut self,
-        (chosen, told): (&[Subscriber], &mut Told),
+        (chosen, untold): (&[Subscriber], &mut Untold),
         core: &Core,
         offered: usize,
         publish: impl Fn(&Place) -> Result<Published, Refused>,
@@ -287,10 +287,10 @@ impl Subscribers {
                 Err(Refused::Closed) => continue,
             };
             if taken > 0 && place.run > 0 {
-                told.extend(place.end_run());
+                untold.extend(place.end_run());
             }
             if taken < offered {
-                place.drop_messages(core, (offered - taken) as u64, told);
+                place.drop_messages(core, (offered - taken) as u64, untold);
             }
         }
         outcome
@@ -299,11 +299,11 @@ impl Subscribers {
 
 impl Place {
     /// There is no room for so many messages.
-    fn drop_messages(&mut self, core: &Core, messages: u64, told: &mut Told) {
+    fn drop_messages(&mut self, core: &Core, messages: u64, untold: &mut Untold) {
         core.counters.dropped(DropReason::Full, messages);
         self.link.dropped.add(messages);
         if self.run == 0 {
-            told.push((Arc::clone(&self.link), 1));
+            untold.push((Arc::clone(&self.link), 1));
         }
         self.run += messages;
     }
