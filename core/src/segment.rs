@@ -105,10 +105,16 @@ impl RawMessage<'_> {
 ///
 /// Bounded, so that a socket with many idle peers holds no more than a socket with one.
 #[derive(Debug, Default)]
-pub(crate) struct SegmentPool(Mutex<Vec<BytesMut>>);
+pub(crate) struct SegmentPool(Mutex<Kept>);
 
-/// Buffers that a pool keeps at most.
-const POOL_BUFFERS: usize = 16;
+#[derive(Debug, Default)]
+struct Kept {
+    buffers: Vec<BytesMut>,
+    bytes: usize,
+}
+
+/// What a pool keeps at most, in bytes.
+const POOL_BYTES: usize = 2 * 1024 * 1024;
 /// A larger buffer is given back to the allocator; a packed segment is rarely larger than this.
 const POOL_BUFFER_BYTES: usize = 128 * 1024;
 /// The first size of a buffer that is not from the pool, in bytes.
@@ -117,21 +123,52 @@ const FRESH_BUFFER_BYTES: usize = 256;
 impl SegmentPool {
     /// An empty buffer.
     pub(crate) fn take(&self) -> BytesMut {
-        let pooled = self.0.lock().pop();
-        pooled.unwrap_or_else(|| BytesMut::with_capacity(FRESH_BUFFER_BYTES))
+        let mut kept = self.0.lock();
+        let Some(buffer) = kept.buffers.pop() else {
+            return BytesMut::with_capacity(FRESH_BUFFER_BYTES);
+        };
+        kept.bytes -= buffer.capacity();
+        buffer
     }
 
     /// Gives the buffers of written segments back.
     pub(crate) fn put(&self, segments: impl Iterator<Item = Segment>) {
-        let mut pool = self.0.lock();
+        let mut kept = self.0.lock();
         for segment in segments {
             if let Content::Packed(mut buffer) = segment.content
-                && pool.len() < POOL_BUFFERS
-                && buffer.capacity() <= POOL_BUFFER_BYTES
+                && buffer.capacity() <= POOL_BUFFER_BYTES.min(POOL_BYTES - kept.bytes)
             {
                 buffer.clear();
-                pool.push(buffer);
+                kept.bytes += buffer.capacity();
+                kept.buffers.push(buffer);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pool_keeps_is_bounded() {
+        let pool = SegmentPool::default();
+        for size in [256, POOL_BUFFER_BYTES, 4096] {
+            let segments =
+                (0..POOL_BYTES / 256).map(|_| Segment::packed(BytesMut::with_capacity(size)));
+            pool.put(segments);
+            let kept = pool.0.lock();
+            let bytes: usize = kept.buffers.iter().map(BytesMut::capacity).sum();
+            assert_eq!(kept.bytes, bytes);
+            assert!(
+                bytes > POOL_BYTES - size && bytes <= POOL_BYTES,
+                "{size}: {bytes}"
+            );
+            drop(kept);
+            for _ in 0..POOL_BYTES / 256 {
+                pool.take();
+            }
+            assert_eq!(pool.0.lock().bytes, 0);
         }
     }
 }
