@@ -121,7 +121,7 @@ impl Frame {
     /// The same bytes in memory of their own, so that keeping the frame keeps nothing else.
     ///
     /// Copies a body that may be a slice of something larger. It stays as it is if it is held inline, or if nobody else refers
-    /// to its memory and it is at least half of that. A large body that was received is copied too: the process keeps its
+    /// to its memory and it is about a third of that or more. A large body that was received is copied too: the process keeps its
     /// memory to read into again.
     #[must_use]
     pub fn detach(self) -> Self {

@@ -64,10 +64,26 @@ impl ReadBuffer {
 
     /// Takes `len` octets off the front, of `together` that are handed on before the memory is given up.
     pub(crate) fn cut(&mut self, len: usize, together: usize) -> Bytes {
-        if (self.shared + together).saturating_mul(KEEPS_MOST) >= self.size {
+        if self.is_much(self.shared + together) {
             self.shared += len;
             return self.octets.split_to(len).freeze();
         }
+        self.copy(len)
+    }
+
+    /// As [`cut`](Self::cut), of what may wait for the rest of its message when all else is gone.
+    pub(crate) fn cut_begun(&mut self, len: usize) -> Bytes {
+        if self.is_much(len) {
+            return self.cut(len, len);
+        }
+        self.copy(len)
+    }
+
+    const fn is_much(&self, len: usize) -> bool {
+        len.saturating_mul(KEEPS_MOST) >= self.size
+    }
+
+    fn copy(&mut self, len: usize) -> Bytes {
         let octets = Bytes::copy_from_slice(self.octets.get(..len).unwrap_or_default());
         self.octets.advance(len);
         octets
@@ -280,6 +296,18 @@ mod tests {
         // What comes later keeps nothing that is not kept anyway.
         let later = buffer.cut(1, 1);
         assert_eq!(later.as_ptr(), start.wrapping_add(ENOUGH));
+    }
+
+    /// It may wait long after all that stood before it is gone.
+    #[test]
+    fn the_beginning_of_a_message_keeps_no_buffer_of_others() {
+        let mut buffer = ReadBuffer::new(BytesMut::new());
+        read(&mut buffer, READ_FIRST);
+        let whole = buffer.cut(READ_FIRST - 3, READ_FIRST - 3);
+        let begun = buffer.cut_begun(3);
+        drop(whole);
+        assert_eq!(begun, [7; 3][..]);
+        assert!(buffer.octets.try_reclaim(READ_FIRST));
     }
 
     #[test]

@@ -123,25 +123,33 @@ const FRESH_BUFFER_BYTES: usize = 256;
 impl SegmentPool {
     /// An empty buffer.
     pub(crate) fn take(&self) -> BytesMut {
-        let mut kept = self.0.lock();
-        let Some(buffer) = kept.buffers.pop() else {
-            return BytesMut::with_capacity(FRESH_BUFFER_BYTES);
-        };
-        kept.bytes -= buffer.capacity();
-        buffer
+        let pooled = self.0.lock().take();
+        pooled.unwrap_or_else(|| BytesMut::with_capacity(FRESH_BUFFER_BYTES))
     }
 
     /// Gives the buffers of written segments back.
     pub(crate) fn put(&self, segments: impl Iterator<Item = Segment>) {
         let mut kept = self.0.lock();
         for segment in segments {
-            if let Content::Packed(mut buffer) = segment.content
-                && buffer.capacity() <= POOL_BUFFER_BYTES.min(POOL_BYTES - kept.bytes)
-            {
-                buffer.clear();
-                kept.bytes += buffer.capacity();
-                kept.buffers.push(buffer);
+            if let Content::Packed(buffer) = segment.content {
+                kept.put(buffer);
             }
+        }
+    }
+}
+
+impl Kept {
+    fn take(&mut self) -> Option<BytesMut> {
+        let buffer = self.buffers.pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn put(&mut self, mut buffer: BytesMut) {
+        if buffer.capacity() <= POOL_BUFFER_BYTES.min(POOL_BYTES - self.bytes) {
+            buffer.clear();
+            self.bytes += buffer.capacity();
+            self.buffers.push(buffer);
         }
     }
 }
@@ -152,23 +160,17 @@ mod tests {
 
     #[test]
     fn what_a_pool_keeps_is_bounded() {
-        let pool = SegmentPool::default();
+        let mut kept = Kept::default();
         for size in [256, POOL_BUFFER_BYTES, 4096] {
-            let segments =
-                (0..POOL_BYTES / 256).map(|_| Segment::packed(BytesMut::with_capacity(size)));
-            pool.put(segments);
-            let kept = pool.0.lock();
-            let bytes: usize = kept.buffers.iter().map(BytesMut::capacity).sum();
-            assert_eq!(kept.bytes, bytes);
-            assert!(
-                bytes > POOL_BYTES - size && bytes <= POOL_BYTES,
-                "{size}: {bytes}"
-            );
-            drop(kept);
-            for _ in 0..POOL_BYTES / 256 {
-                pool.take();
+            for _ in 0..=POOL_BYTES / 256 {
+                kept.put(BytesMut::with_capacity(size));
             }
-            assert_eq!(pool.0.lock().bytes, 0);
+            let bytes: usize = kept.buffers.iter().map(BytesMut::capacity).sum();
+            assert_eq!((kept.bytes, bytes), (POOL_BYTES, POOL_BYTES));
+            while kept.take().is_some() {}
+            assert_eq!(kept.bytes, 0);
         }
+        kept.put(BytesMut::with_capacity(POOL_BUFFER_BYTES + 1));
+        assert!(kept.take().is_none(), "it is too large");
     }
 }

@@ -1,6 +1,6 @@
 //! ipc: `ipc://path`, `ipc://@abstract` and `ipc://*`, over Unix sockets.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener as StdUnixListener;
@@ -15,6 +15,9 @@ use super::kernel::check_listening;
 use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, IpcAddress};
 use crate::options::KernelOptions;
+use turn::Turn;
+
+mod turn;
 
 impl Stream for UnixStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -101,60 +104,6 @@ fn listen(path: &str, backlog: u32) -> io::Result<UnixListener> {
     socket.bind(&SockAddr::unix(path)?)?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     UnixListener::from_std(socket.into())
-}
-
-/// What the name of the file ends with by which binders take turns: no other program has such files.
-const TURN_SUFFIX: &str = ".privateer-lock";
-/// How often a turn is tried to be had while others end theirs.
-const TURN_TRIES: usize = 16;
-
-/// A turn at a path: of those who find the same stale socket there, only one replaces it, and nobody takes a socket for
-/// stale that is about to listen.
-///
-/// It is a lock on a file beside the socket, which is removed when the turn is over. Where there can be none, as in a
-/// directory that cannot be written, nothing keeps others away; but there no socket can be bound either.
-struct Turn {
-    path: PathBuf,
-    file: File,
-}
-
-impl Turn {
-    /// The turn, if it can be had here; an error if somebody else has it.
-    fn take(socket: &Path) -> io::Result<Option<Self>> {
-        let mut path = socket.to_owned().into_os_string();
-        path.push(TURN_SUFFIX);
-        let path = PathBuf::from(path);
-        for _ in 0..TURN_TRIES {
-            let opened = File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path);
-            let Ok(file) = opened else {
-                return Ok(None);
-            };
-            match file.try_lock() {
-                Ok(()) => {}
-                // Whoever has the turn listens there soon, or finds somebody who does.
-                Err(TryLockError::WouldBlock) => break,
-                Err(TryLockError::Error(_unsupported)) => return Ok(None),
-            }
-            let found = file.metadata()?;
-            if inode(&path).is_ok_and(|inode| inode == (found.dev(), found.ino())) {
-                return Ok(Some(Self { path, file }));
-            }
-            // It was removed at the end of another's turn before it was locked.
-        }
-        Err(io::ErrorKind::AddrInUse.into())
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        // While it is locked: whoever opens it later makes a new one.
-        let _kept = fs::remove_file(&self.path);
-        let _closed = self.file.unlock();
-    }
 }
 
 /// Makes way for a new socket at `path` if nobody listens on the one there.
@@ -261,9 +210,6 @@ impl Dialer for IpcDialer {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
-    use std::os::unix::net::UnixStream as StdUnixStream;
-    use std::sync::Barrier;
-    use std::thread;
 
     use super::*;
     use crate::endpoint::Address;
@@ -289,63 +235,5 @@ mod tests {
             assert_eq!(socket.send_buffer_size().unwrap(), 60_000);
             assert_eq!(socket.recv_buffer_size().unwrap(), 40_000);
         }
-    }
-
-    /// A file that a listener left behind which is gone.
-    fn stale(path: &Path) {
-        drop(StdUnixListener::bind(path).unwrap());
-        assert!(path.exists());
-    }
-
-    fn bind(path: &Path) -> io::Result<IpcListener> {
-        let address = IpcAddress::Path(path.to_str().unwrap().into());
-        IpcListener::bind(&address, 100, SocketOptions::new().kernel)
-    }
-
-    /// Q15: of those who find the same stale file one gets the path, and whoever connects gets to that one.
-    #[tokio::test]
-    async fn a_stale_file_is_replaced_once() {
-        const BINDERS: usize = 8;
-        let directory = temporary_directory().unwrap();
-        let runtime = tokio::runtime::Handle::current();
-        for round in 0..100 {
-            let path = directory.join(round.to_string());
-            stale(&path);
-            let begin = Barrier::new(BINDERS);
-            let bind_with_others = || {
-                let _in_it = runtime.enter();
-                begin.wait();
-                bind(&path)
-            };
-            let bound = thread::scope(|scope| {
-                let binders = [(); BINDERS].map(|()| scope.spawn(bind_with_others));
-                binders.map(|binder| binder.join().unwrap())
-            });
-            let (winners, losers): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
-            assert_eq!(winners.len(), 1);
-            for loser in losers {
-                assert_eq!(loser.err().unwrap().kind(), io::ErrorKind::AddrInUse);
-            }
-            let _connection = StdUnixStream::connect(&path).unwrap();
-            winners[0].as_ref().unwrap().accept().await.unwrap();
-        }
-        fs::remove_dir(directory).unwrap();
-    }
-
-    /// Q15: while somebody has the turn at a path nobody else touches what stands there.
-    #[tokio::test]
-    async fn a_turn_is_one_persons() {
-        let directory = temporary_directory().unwrap();
-        let path = directory.join("socket");
-        stale(&path);
-        let before = inode(&path).unwrap();
-        let turn = Turn::take(&path).unwrap();
-        assert!(turn.is_some());
-        let refused = bind(&path).err().unwrap();
-        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
-        assert_eq!(inode(&path).unwrap(), before);
-        drop(turn);
-        drop(bind(&path).unwrap());
-        fs::remove_dir(directory).unwrap();
     }
 }

@@ -68,7 +68,7 @@ impl Writer<'_> {
         self.failed
     }
 
-    /// Commands come too late: nothing is written any more.
+    /// Commands come too late: nothing is written any more. A PING among them counts as written.
     pub(super) fn discard_control(&mut self, waker: &Waker) {
         self.control.clear();
         if std::mem::take(&mut self.resumes_reading) {

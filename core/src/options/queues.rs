@@ -54,7 +54,8 @@ impl SocketOptions {
 
     /// How many bytes from one peer may wait to be received, beside the high-water mark.
     ///
-    /// They keep at most eight times as much memory, whatever they were read together with.
+    /// Of the memory that they were read into they keep at most eight times as much. Each piece that was read takes some
+    /// hundred bytes beside.
     /// - Unit: bytes of encoded frames per peer; what was read at once (at most 256 KiB, or one message) may pass it
     /// - Default: `None`, no limit
     /// - Range: 1 and up or `None`; that is no limit

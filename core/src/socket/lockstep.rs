@@ -201,7 +201,9 @@ impl Requests {
     /// Sends the request to the next peer, if it is not with one.
     fn dispatch(&self, core: &Arc<Core>) {
         let resets = self.state.lock().dispatch(core);
-        reset(core, resets);
+        for link in resets {
+            core.end(&link, DisconnectReason::RequestAbandoned);
+        }
     }
 }
 
@@ -268,15 +270,9 @@ impl Wake for Room {
         let resets = core.requests.state.lock().dispatch(&core);
         if !resets.is_empty() {
             let runtime = core.runtime.clone();
-            runtime.spawn(async move { reset(&core, resets) });
+            // Asked anew: a late reply may come before, and then the connection is as good as any.
+            runtime.spawn(async move { core.requests.dispatch(&core) });
         }
-    }
-}
-
-/// Ends connections that have to start anew.
-fn reset(core: &Arc<Core>, links: Vec<Arc<Link>>) {
-    for link in links {
-        core.end(&link, DisconnectReason::RequestAbandoned);
     }
 }
 

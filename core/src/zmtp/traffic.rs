@@ -254,9 +254,13 @@ impl Traffic {
     fn set_aside(&mut self) {
         let begun = self.walked - self.whole;
         let whole = self.cut(self.whole, self.whole_messages, true);
-        let begun = self.cut(begun, 0, false);
-        for segment in whole.into_iter().chain(begun) {
-            self.hold(segment);
+        if let Some(whole) = whole {
+            self.hold(whole);
+        }
+        if begun > 0 {
+            let begun = self.buffer.cut_begun(begun);
+            self.walked = 0;
+            self.hold(Segment::shared(begun, 0, false));
         }
     }
 
