@@ -1,6 +1,6 @@
 //! [`Context`]: the name space of inproc and memory endpoints, and the end of all its sockets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
@@ -43,7 +43,7 @@ use crate::watch;
 /// ```
 #[derive(Clone, Default)]
 pub struct Context {
-    names: Arc<Mutex<Names>>,
+    names: Arc<Mutex<NameSpace>>,
     sockets: Arc<Mutex<Sockets>>,
     network: Network,
     /// None for those of [`SocketOptions`].
@@ -61,9 +61,10 @@ struct Sockets {
 
 /// Who is bound to which name, and who waits for one to be.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct NameSpace {
     pub(crate) bound: HashMap<Box<str>, Weak<Core>>,
-    pub(crate) waiting: HashMap<Box<str>, Vec<Waiting>>,
+    /// By name, so that those who meet at once always do so in the same order.
+    pub(crate) waiting: BTreeMap<Box<str>, Vec<Waiting>>,
 }
 
 /// A socket that connected to a name before it was bound.
@@ -182,7 +183,7 @@ impl Context {
         &self.network
     }
 
-    pub(crate) fn names(&self) -> &Mutex<Names> {
+    pub(crate) fn names(&self) -> &Mutex<NameSpace> {
         &self.names
     }
 }

@@ -142,6 +142,12 @@ pub enum SendErrorKind {
     /// A ROUTER has no peer of this routing id.
     #[error("no peer of this routing id is connected")]
     Unroutable,
+    /// The connection that a message was for has ended.
+    #[error("peer {peer} is gone")]
+    PeerGone {
+        /// The number of the connection.
+        peer: crate::PeerId,
+    },
     /// A REQ socket in lockstep has a request outstanding.
     #[error("a request is outstanding: receive its reply first, or leave out req_lockstep")]
     RequestOutstanding,

@@ -23,13 +23,13 @@ const ROUND_TRIP: &str = "privateer_round_trip_seconds";
 #[derive(Debug)]
 pub(crate) struct Exporter {
     labels: [Label; 2],
-    told: Mutex<Told>,
+    told: Mutex<Recorded>,
     task: Mutex<Option<AbortHandle>>,
 }
 
 /// What the recorder was told last.
 #[derive(Debug, Default)]
-struct Told {
+struct Recorded {
     counters: [u64; COUNTERS.len()],
     gauges: [u64; GAUGES.len()],
 }

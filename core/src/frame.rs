@@ -120,16 +120,27 @@ impl Frame {
 
     /// The same bytes in memory of their own, so that keeping the frame keeps nothing else.
     ///
-    /// Copies a body that may be a slice of something larger; a body held inline, or one that nobody else refers to,
-    /// stays as it is. A large body that was received is copied too: the process keeps its memory to read into again.
+    /// Copies a body that may be a slice of something larger. It stays as it is if it is held inline, or if nobody else refers
+    /// to its memory and it is about a third of that or more. A large body that was received is copied too: the process keeps its
+    /// memory to read into again.
     #[must_use]
     pub fn detach(self) -> Self {
-        match self.0 {
-            Repr::Shared(bytes) if !bytes.is_unique() => {
-                Self(Repr::Shared(Bytes::copy_from_slice(&bytes)))
+        let Repr::Shared(shared) = self.0 else {
+            return self;
+        };
+        let own = match shared.try_into_mut() {
+            Ok(mut own) => {
+                // Where there is room for more than once as much, it is a small part.
+                let is_small_part = own.try_reclaim(own.len() + 1);
+                if is_small_part {
+                    Bytes::copy_from_slice(&own)
+                } else {
+                    own.freeze()
+                }
             }
-            own => Self(own),
-        }
+            Err(shared) => Bytes::copy_from_slice(&shared),
+        };
+        Self(Repr::Shared(own))
     }
 
     /// The body, to share it by reference count, unless it is held inline.
@@ -306,6 +317,19 @@ mod tests {
         let frame = Frame::from(piece.slice(100..200)).detach();
         assert!(piece.is_unique());
         assert_eq!(frame, [1; 100]);
+    }
+
+    /// Nobody else refers to it, but it keeps what others left.
+    #[test]
+    fn detach_leaves_memory_that_nobody_needs() {
+        for (range, kept) in [(100..200, 100), (9_900..10_000, 100), (0..6_000, 10_000)] {
+            let len = range.len();
+            let piece = Bytes::from(vec![1; 10_000]).slice(range);
+            let detached = Frame::from(piece).detach();
+            assert_eq!(detached, vec![1; len][..]);
+            let mut own = detached.into_bytes().try_into_mut().unwrap();
+            assert!(!own.try_reclaim(kept - len + 1));
+        }
     }
 
     #[test]

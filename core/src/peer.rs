@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
@@ -202,6 +203,8 @@ pub(crate) struct Link {
     pub(crate) credit_every: AtomicUsize,
     /// Whether the socket's owner has been told of the connection.
     pub(crate) announced: AtomicBool,
+    /// Whether a message has told of its end, if one is to.
+    pub(crate) departed: AtomicBool,
     /// The socket, if it sends to more than one peer.
     pub(crate) publishing: Weak<Core>,
     /// What a publisher is told by a socket that subscribes; none for others.
@@ -238,8 +241,13 @@ impl Link {
     /// only behind all that the peer has sent, for which there may be no room until who waits goes on.
     pub(crate) fn refuse_more(&self) {
         // A pipe that outlives the connection goes on with the next one.
-        if self.outbound_is_own {
-            self.outbound.finish();
+        if !self.outbound_is_own {
+            return;
+        }
+        match self.publishing.upgrade() {
+            // What is in no pipe yet is lost with this one, and counted as what is in it.
+            Some(core) => core.fan_out.finish(&core, slice::from_ref(&self.outbound)),
+            None => self.outbound.finish(),
         }
     }
 

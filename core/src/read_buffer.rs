@@ -1,11 +1,12 @@
 //! [`ReadBuffer`]: what a connection reads into, of memory that is used again.
 //!
 //! What was read is handed on as slices of this memory. When the last of them is gone, it can be read into again: fresh
-//! memory costs a page fault for each 4 KiB, which is more than it costs to fill them.
+//! memory costs a page fault for each 4 KiB, which is more than it costs to fill them. A slice keeps all of its memory; where
+//! too little is handed on of that, it is copied out, so that what waits keeps at most [`KEEPS_MOST`] times what it counts.
 
 use std::collections::VecDeque;
 
-use bytes::{BufMut, BytesMut, buf::Limit};
+use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 
 use crate::sync::Mutex;
 
@@ -16,6 +17,10 @@ pub(crate) const READ_LARGEST: usize = 256 * 1024;
 /// So few bytes that wait for the rest of their message move to memory of their own, so that no large buffer waits with
 /// them.
 const REMAINDER: usize = 4 * 1024;
+/// What is handed on of a read buffer keeps at most this many times as much memory as it is; a large body keeps four times.
+///
+/// As long as there is much to read, reads fill more than that share of what they are offered, and nothing is copied.
+const KEEPS_MOST: usize = 8;
 /// Memory that the process keeps to read into, in bytes; what is still referred to elsewhere counts.
 const KEPT: usize = 16 * 1024 * 1024;
 /// The least size of what is kept: allocators are quick with less.
@@ -26,8 +31,9 @@ const KEPT_LEAST: usize = 64 * 1024;
 pub(crate) struct ReadBuffer {
     /// What was read and not handed on.
     pub(crate) octets: BytesMut,
-    /// The size of the memory behind it.
+    /// The size of the memory behind it, and how much of that was handed on by reference.
     size: usize,
+    shared: usize,
     /// How much is read next.
     next: usize,
 }
@@ -37,18 +43,50 @@ impl ReadBuffer {
         Self {
             octets,
             size: 0,
+            shared: 0,
             next: READ_FIRST,
         }
     }
 
     /// Where the next octets go, and how many at most.
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
-        if self.spare() < self.next / 4 && !self.octets.try_reclaim(self.next) {
-            let size = self.octets.len() + self.next;
-            move_to(&mut self.octets, &mut self.size, memory(size, 2 * size));
+        if self.spare() < self.next / 4 {
+            if !self.octets.try_reclaim(self.next) {
+                let size = self.octets.len() + self.next;
+                move_to(&mut self.octets, &mut self.size, memory(size, 2 * size));
+            }
+            // Of this memory nobody has anything.
+            self.shared = 0;
         }
         let offered = self.spare().min(READ_LARGEST);
         (&mut self.octets).limit(offered)
+    }
+
+    /// Takes `len` octets off the front, of `together` that are handed on before the memory is given up.
+    pub(crate) fn cut(&mut self, len: usize, together: usize) -> Bytes {
+        if self.is_much(self.shared + together) {
+            self.shared += len;
+            return self.octets.split_to(len).freeze();
+        }
+        self.copy(len)
+    }
+
+    /// As [`cut`](Self::cut), of what may wait for the rest of its message when all else is gone.
+    pub(crate) fn cut_begun(&mut self, len: usize) -> Bytes {
+        if self.is_much(len) {
+            return self.cut(len, len);
+        }
+        self.copy(len)
+    }
+
+    const fn is_much(&self, len: usize) -> bool {
+        len.saturating_mul(KEEPS_MOST) >= self.size
+    }
+
+    fn copy(&mut self, len: usize) -> Bytes {
+        let octets = Bytes::copy_from_slice(self.octets.get(..len).unwrap_or_default());
+        self.octets.advance(len);
+        octets
     }
 
     /// A large body was the last: little is read next, since what is read of another one has to be copied.
@@ -71,7 +109,7 @@ impl ReadBuffer {
         if self.octets.len() <= REMAINDER {
             let remainder = BytesMut::from(&*self.octets);
             keep(std::mem::replace(&mut self.octets, remainder), self.size);
-            self.size = 0;
+            (self.size, self.shared) = (0, 0);
         }
     }
 
@@ -122,7 +160,7 @@ impl LargeBody {
     }
 
     /// The octets that have arrived.
-    pub(crate) fn into_octets(mut self) -> bytes::Bytes {
+    pub(crate) fn into_octets(mut self) -> Bytes {
         let octets = self.octets.split().freeze();
         keep(self.octets, self.size);
         octets
@@ -229,6 +267,47 @@ mod tests {
             kept.keep(BytesMut::with_capacity(SIZE), SIZE);
         }
         assert_eq!((kept.pieces.len(), kept.bytes), (5, 5 * SIZE));
+    }
+
+    /// What a buffer of `READ_FIRST` reads, of which all that is handed on is dropped or keeps all of it.
+    fn read(buffer: &mut ReadBuffer, octets: usize) {
+        let offered = Limit::limit(&buffer.target());
+        buffer.octets.put_bytes(7, octets);
+        buffer.filled(octets, offered);
+    }
+
+    /// Rule 5 of the data path: a budget in bytes is one of memory.
+    #[test]
+    fn what_is_handed_on_keeps_no_more_than_so_many_times_as_much() {
+        const ENOUGH: usize = READ_FIRST / KEEPS_MOST;
+        let mut buffer = ReadBuffer::new(BytesMut::new());
+        read(&mut buffer, ENOUGH - 1);
+        let little = buffer.cut(ENOUGH - 1, ENOUGH - 1);
+        assert_eq!(little, [7; ENOUGH - 1][..]);
+        assert!(buffer.octets.try_reclaim(READ_FIRST), "nothing is kept");
+
+        // Also what is handed on in parts, the first of which is small.
+        read(&mut buffer, 2 * ENOUGH);
+        let start = buffer.octets.as_ptr();
+        let first = buffer.cut(10, ENOUGH);
+        let rest = buffer.cut(ENOUGH - 10, ENOUGH - 10);
+        assert_eq!((first.as_ptr(), rest.len()), (start, ENOUGH - 10));
+        assert!(!buffer.octets.try_reclaim(READ_FIRST), "it is kept");
+        // What comes later keeps nothing that is not kept anyway.
+        let later = buffer.cut(1, 1);
+        assert_eq!(later.as_ptr(), start.wrapping_add(ENOUGH));
+    }
+
+    /// It may wait long after all that stood before it is gone.
+    #[test]
+    fn the_beginning_of_a_message_keeps_no_buffer_of_others() {
+        let mut buffer = ReadBuffer::new(BytesMut::new());
+        read(&mut buffer, READ_FIRST);
+        let whole = buffer.cut(READ_FIRST - 3, READ_FIRST - 3);
+        let begun = buffer.cut_begun(3);
+        drop(whole);
+        assert_eq!(begun, [7; 3][..]);
+        assert!(buffer.octets.try_reclaim(READ_FIRST));
     }
 
     #[test]

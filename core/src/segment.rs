@@ -105,10 +105,16 @@ impl RawMessage<'_> {
 ///
 /// Bounded, so that a socket with many idle peers holds no more than a socket with one.
 #[derive(Debug, Default)]
-pub(crate) struct SegmentPool(Mutex<Vec<BytesMut>>);
+pub(crate) struct SegmentPool(Mutex<Kept>);
 
-/// Buffers that a pool keeps at most.
-const POOL_BUFFERS: usize = 16;
+#[derive(Debug, Default)]
+struct Kept {
+    buffers: Vec<BytesMut>,
+    bytes: usize,
+}
+
+/// What a pool keeps at most, in bytes.
+const POOL_BYTES: usize = 2 * 1024 * 1024;
 /// A larger buffer is given back to the allocator; a packed segment is rarely larger than this.
 const POOL_BUFFER_BYTES: usize = 128 * 1024;
 /// The first size of a buffer that is not from the pool, in bytes.
@@ -117,21 +123,54 @@ const FRESH_BUFFER_BYTES: usize = 256;
 impl SegmentPool {
     /// An empty buffer.
     pub(crate) fn take(&self) -> BytesMut {
-        let pooled = self.0.lock().pop();
+        let pooled = self.0.lock().take();
         pooled.unwrap_or_else(|| BytesMut::with_capacity(FRESH_BUFFER_BYTES))
     }
 
     /// Gives the buffers of written segments back.
     pub(crate) fn put(&self, segments: impl Iterator<Item = Segment>) {
-        let mut pool = self.0.lock();
+        let mut kept = self.0.lock();
         for segment in segments {
-            if let Content::Packed(mut buffer) = segment.content
-                && pool.len() < POOL_BUFFERS
-                && buffer.capacity() <= POOL_BUFFER_BYTES
-            {
-                buffer.clear();
-                pool.push(buffer);
+            if let Content::Packed(buffer) = segment.content {
+                kept.put(buffer);
             }
         }
+    }
+}
+
+impl Kept {
+    fn take(&mut self) -> Option<BytesMut> {
+        let buffer = self.buffers.pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn put(&mut self, mut buffer: BytesMut) {
+        if buffer.capacity() <= POOL_BUFFER_BYTES.min(POOL_BYTES - self.bytes) {
+            buffer.clear();
+            self.bytes += buffer.capacity();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pool_keeps_is_bounded() {
+        let mut kept = Kept::default();
+        for size in [256, POOL_BUFFER_BYTES, 4096] {
+            for _ in 0..=POOL_BYTES / 256 {
+                kept.put(BytesMut::with_capacity(size));
+            }
+            let bytes: usize = kept.buffers.iter().map(BytesMut::capacity).sum();
+            assert_eq!((kept.bytes, bytes), (POOL_BYTES, POOL_BYTES));
+            while kept.take().is_some() {}
+            assert_eq!(kept.bytes, 0);
+        }
+        kept.put(BytesMut::with_capacity(POOL_BUFFER_BYTES + 1));
+        assert!(kept.take().is_none(), "it is too large");
     }
 }

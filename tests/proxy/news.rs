@@ -172,6 +172,24 @@ async fn a_subscription_behind_a_full_pipe_is_told() {
     let _report = stop(&handle, running).await;
 }
 
+/// §4.10: without `only_first_subscribe` a subscription may be content; it is told upstream once, and ends with its peer.
+#[tokio::test]
+async fn a_subscription_that_is_content_is_told_once() {
+    let options = SocketOptions::new().only_first_subscribe(false);
+    let proxy = Forwarder::bound(Transport::Tcp, options).await;
+    let (handle, running) = proxy.start();
+    let publisher: XpubSocket = proxy.client(SocketOptions::new()).await;
+    let mut peer = RawPeer::connect_as(&proxy.back, "XSUB").await;
+    peer.send(&octets([b"x", b"\x01A"])).await;
+    for expected in [message(["\u{1}A"]), message(["x", "\u{1}A"])] {
+        assert_eq!(soon(publisher.recv()).await.unwrap(), expected);
+    }
+    drop(peer);
+    assert_eq!(soon(publisher.recv()).await.unwrap(), message(["\0A"]));
+    assert_eq!(proxy.frontend.topics_count(), 0);
+    let _report = stop(&handle, running).await;
+}
+
 /// With `no_drop` on the backend a subscriber that does not read holds the publishers' messages up; none is lost.
 #[tokio::test]
 async fn without_drops_a_slow_subscriber_holds_the_proxy_up() {

@@ -215,7 +215,8 @@ async fn subscriptions_and_messages_of_a_peer_are_received_in_order() {
     }
 }
 
-/// §4.10: without the option, content that looks like a subscription is one, and still content.
+/// §4.10: without the option, content that looks like a subscription is one, and still content; the owner is told of it as
+/// of any other, before the message, so that each end has its beginning.
 #[tokio::test]
 async fn subscriptions_anywhere_in_a_message_are_an_option() {
     let options = SocketOptions::new().only_first_subscribe(false);
@@ -223,12 +224,53 @@ async fn subscriptions_anywhere_in_a_message_are_an_option() {
     let endpoint = xpub.bind("tcp://127.0.0.1:*").await.unwrap();
     let mut peer = RawPeer::connect_as(&endpoint, "XSUB").await;
     peer.send(&message([b"x", b"\x01A", b"y", b"\x01"])).await;
-    let shown = soon(xpub.recv()).await.unwrap();
-    assert_eq!(shown, texts(["x", "\x01A", "y", "\x01"]));
+    for expected in [
+        texts(["\x01A"]),
+        texts(["\x01"]),
+        texts(["x", "\x01A", "y", "\x01"]),
+    ] {
+        assert_eq!(soon(xpub.recv()).await.unwrap(), expected);
+    }
     assert_eq!(xpub.topics_count(), 2);
     peer.send(&message([b"x", b"\x00A"])).await;
+    assert_eq!(soon(xpub.recv()).await.unwrap(), texts(["\0A"]));
     assert_eq!(soon(xpub.recv()).await.unwrap(), texts(["x", "\0A"]));
     assert_eq!(xpub.topics_count(), 1);
+}
+
+/// A peer that hides a subscription in a message, or between its frames, or too many of them, and goes, does not end the
+/// subscriptions of others: whoever listens to the owner hears of an end only where it heard of the beginning.
+#[tokio::test]
+async fn a_hidden_subscription_ends_no_other() {
+    let hidden = |times: usize| {
+        let frames = (0..times).map(|_| [frame(MORE, b"\x01A"), frame(MORE, b"\0A")].concat());
+        [
+            frame(MORE, b"x"),
+            frames.collect::<Vec<_>>().concat(),
+            frame(MORE, b"\x01A"),
+        ]
+        .concat()
+    };
+    let command = [frame(MORE, b"x"), command("SUBSCRIBE", b"A")].concat();
+    let first = frame(MORE, b"\x01A");
+    for octets in [hidden(0), hidden(40), command, first] {
+        let options = SocketOptions::new().only_first_subscribe(false);
+        let xpub = XpubSocket::with_options(options).unwrap();
+        let endpoint = xpub.bind("tcp://127.0.0.1:*").await.unwrap();
+        let mut watch = Watch(xpub.monitor());
+        let mut good = RawPeer::connect_as(&endpoint, "SUB").await;
+        good.send(&message([b"\x01A"])).await;
+        assert_eq!(soon(xpub.recv()).await.unwrap(), texts(["\x01A"]));
+        let mut bad = RawPeer::connect_as(&endpoint, "XSUB").await;
+        bad.send(&octets).await;
+        drop(bad);
+        watch.disconnected().await;
+        // Of all that the other one did nothing is left.
+        good.send(&message([b"last"])).await;
+        assert_eq!(soon(xpub.recv()).await.unwrap(), texts(["last"]));
+        good.send(&message([b"\0A"])).await;
+        assert_eq!(soon(xpub.recv()).await.unwrap(), texts(["\0A"]));
+    }
 }
 
 /// A PUB has nobody who receives: what comes is dropped and counted, subscriptions are heard.

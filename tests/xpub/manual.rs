@@ -157,3 +157,33 @@ async fn a_reply_goes_to_the_peer_alone() {
         assert_eq!(soon(b.recv()).await.unwrap(), message(["A for all"]));
     }
 }
+
+/// A request outlives its connection; who replies then learns that the peer is gone, also if a pipe is left for the next.
+#[tokio::test]
+async fn a_reply_to_a_peer_that_is_gone_names_it() {
+    for transport in Transport::KINDS {
+        for connects in [false, true] {
+            let place = transport.place();
+            let (xpub, sub) = (XpubSocket::usual(), SubSocket::usual());
+            if connects {
+                let endpoint = sub.bind_to(&place.endpoint).await;
+                xpub.connect_to(&endpoint);
+            } else {
+                let endpoint = xpub.bind_to(&place.endpoint).await;
+                sub.connect_to(&endpoint);
+            }
+            sub.subscribe("A").unwrap();
+            let XpubEvent::Subscribe(request) = soon(xpub.recv_event()).await.unwrap() else {
+                panic!("it begins with its end");
+            };
+            request.reply("A is here").unwrap();
+            drop(sub);
+            // The end of its subscription.
+            soon(xpub.recv_event()).await.unwrap();
+            let error = request.reply("A is gone").unwrap_err();
+            let peer = request.peer().id();
+            assert_eq!(error.kind(), SendErrorKind::PeerGone { peer });
+            assert_eq!(error.into_message(), message(["A is gone"]));
+        }
+    }
+}

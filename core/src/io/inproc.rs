@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
-use crate::context::{Names, Waiting};
+use crate::context::{NameSpace, Waiting};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::ConnectError;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
@@ -124,7 +124,7 @@ pub(crate) fn meet(core: &Arc<Core>) -> Vec<Refusal> {
 fn meetings(core: &Arc<Core>) -> (Vec<Meeting>, Vec<Refusal>) {
     let (mut meetings, mut refused) = (Vec::new(), Vec::new());
     let mut names = core.options.context.names().lock();
-    let Names { bound, waiting } = &mut *names;
+    let NameSpace { bound, waiting } = &mut *names;
     waiting.retain(|name, list| {
         let Some(binder) = open_binder(bound, name) else {
             return true;

@@ -15,6 +15,9 @@ use super::kernel::check_listening;
 use super::transport::{DialError, Dialer, Listener, OtherSide, Stream};
 use crate::endpoint::{Endpoint, IpcAddress};
 use crate::options::KernelOptions;
+use turn::Turn;
+
+mod turn;
 
 impl Stream for UnixStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -57,9 +60,12 @@ impl IpcListener {
                 (path, Some(directory))
             }
         };
-        remove_stale(Path::new(&path))?;
-        let listener = listen(&path, backlog)?;
-        let file = SocketFile::new(PathBuf::from(&path), directory)?;
+        let (listener, file) = {
+            let _only = Turn::take(Path::new(&path))?;
+            remove_stale(Path::new(&path))?;
+            let listener = listen(&path, backlog)?;
+            (listener, SocketFile::new(PathBuf::from(&path), directory)?)
+        };
         let endpoint = Endpoint::ipc(IpcAddress::Path(path.into()));
         Ok(Self {
             listener,

@@ -140,9 +140,7 @@ impl<S: Stream> Session<'_, S> {
             // What the peer has sent before can still be read, and reading tells the end.
             tracing::debug!(%error, "writing failed");
             self.writer.fail();
-            if self.writer.resumes_reading {
-                cx.waker().wake_by_ref();
-            }
+            self.writer.discard_control(cx.waker());
         }
         let timer = if self.watch_output() {
             self.poll_timer(cx)
@@ -157,7 +155,9 @@ impl<S: Stream> Session<'_, S> {
     fn watch_output(&mut self) -> bool {
         let heartbeat = &mut self.heartbeat;
         let asked = heartbeat.is_asking() && self.writer.control.is_empty();
-        let blocked = !self.writer.is_idle();
+        // Who has not closed yet may still be reading our last: how long that may take is for the owner to say.
+        let blocked =
+            self.writer.shut_down || (!self.writer.is_idle() && !self.writer.has_failed());
         if asked {
             heartbeat.asked(Instant::now());
         }
@@ -266,17 +266,16 @@ impl<S: Stream> Session<'_, S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.writer.has_failed() {
+        if self.writer.has_failed() || self.writer.shut_down {
+            self.writer.discard_control(cx.waker());
             return Poll::Pending;
         }
         loop {
             let is_done = self.writer.is_idle()
                 && !self.writer.refill(cx)
                 && !(self.topics.flush() && self.writer.refill(cx));
-            if !self.writer.shut_down {
-                // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
-                self.topics.collect(&mut self.writer.control, cx.waker());
-            }
+            // After the pipe was looked at: what its owner subscribed to before it sent something goes before that.
+            self.topics.collect(&mut self.writer.control, cx.waker());
             if is_done && self.writer.is_idle() {
                 return Poll::Pending;
             }

@@ -68,6 +68,14 @@ impl Writer<'_> {
         self.failed
     }
 
+    /// Commands come too late: nothing is written any more. A PING among them counts as written.
+    pub(super) fn discard_control(&mut self, waker: &Waker) {
+        self.control.clear();
+        if std::mem::take(&mut self.resumes_reading) {
+            waker.wake_by_ref();
+        }
+    }
+
     /// Takes what is in the pipe; tells whether there is something to do.
     pub(super) fn refill(&mut self, cx: &Context<'_>) -> bool {
         let credit = std::mem::take(&mut self.credit);
@@ -78,7 +86,7 @@ impl Writer<'_> {
         match taken {
             Taken::Some => true,
             Taken::Empty => false,
-            Taken::Finished => !self.shut_down,
+            Taken::Finished => true,
         }
     }
 

@@ -21,6 +21,9 @@ impl SocketOptions {
     }
 
     /// How long after a PING was sent a peer may stay silent; any octet that arrives counts as life.
+    ///
+    /// When this socket has sent its last, no PING can be sent: then [`linger`](Self::linger) alone says how long the peer may
+    /// take.
     /// - Default: 10 s
     /// - Range: 1 ms and up; shorter counts as 1 ms
     /// - Applies to: tcp and ipc

@@ -146,7 +146,9 @@ impl SocketOptions {
 
     /// Whether only frames at the beginning of a message can be subscriptions, or such that begin with 0 or 1 anywhere.
     ///
-    /// Commands of ZMTP 3.1 are subscriptions in any case.
+    /// Commands of ZMTP 3.1 are subscriptions in any case. A frame that comes later is a subscription and still content: an
+    /// XPUB's owner receives both, the subscription first, so that an XSUB by which it passes them on should leave this on. A
+    /// peer may have the owner told of 64 in one message.
     /// - Default: on; libzmq's is off, so that content can be taken for a subscription
     /// - Applies to: PUB, XPUB, XSUB
     /// - Takes effect: when the socket is made

@@ -37,6 +37,9 @@ impl SocketOptions {
     }
 
     /// How many bytes may wait for one peer before the socket is mute for it, beside the high-water mark.
+    ///
+    /// Small bodies are copied, and take little more memory than that. One of more than 8 KiB is kept as it was given: if it
+    /// is a slice of something larger, all of that waits with it ([`Frame::detach`](crate::Frame::detach)).
     /// - Unit: bytes of encoded frames per peer; one message may pass it
     /// - Default: `None`, no limit
     /// - Range: 1 and up or `None`; that is no limit
@@ -50,6 +53,9 @@ impl SocketOptions {
     }
 
     /// How many bytes from one peer may wait to be received, beside the high-water mark.
+    ///
+    /// Of the memory that they were read into they keep at most eight times as much. Each piece that was read takes some
+    /// hundred bytes beside.
     /// - Unit: bytes of encoded frames per peer; what was read at once (at most 256 KiB, or one message) may pass it
     /// - Default: `None`, no limit
     /// - Range: 1 and up or `None`; that is no limit

@@ -64,19 +64,25 @@ impl State {
         self.end_message(message.len());
     }
 
-    /// Appends several small messages: by reference, unless that costs more than a copy.
-    pub(super) fn append_batch(&mut self, pool: &SegmentPool, octets: Bytes, messages: usize) {
+    /// Appends several small messages, the first `bytes` of a batch: by reference, unless that costs more than a copy or
+    /// keeps much memory for little.
+    pub(super) fn append_batch(
+        &mut self,
+        pool: &SegmentPool,
+        (batch, bytes): (&Bytes, usize),
+        messages: usize,
+    ) {
         if self.conflated.is_some() {
-            let all = Segment::shared(octets, messages, true);
+            let all = Segment::shared(batch.slice(..bytes), messages, true);
             self.encode_each(pool, VecDeque::from([all]));
             return;
         }
-        let bytes = octets.len();
-        if bytes > SHARED_OVER {
+        if bytes > SHARED_OVER && bytes >= batch.len() / 2 {
+            let octets = batch.slice(..bytes);
             self.segments.push_back(Segment::shared(octets, 0, false));
             self.tail_open = false;
         } else if let Some(tail) = self.open_tail(pool) {
-            tail.extend_from_slice(&octets);
+            tail.extend_from_slice(batch.get(..bytes).unwrap_or_default());
         }
         self.end_messages(messages, bytes);
     }

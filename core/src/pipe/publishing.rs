@@ -78,7 +78,7 @@ impl Pipe {
         self.publish_with(|state, pool| {
             let messages = state.room_for(ends)?;
             if let Some(end) = messages.checked_sub(1).and_then(|last| ends.get(last)) {
-                state.append_batch(pool, octets.slice(..*end), messages);
+                state.append_batch(pool, (octets, *end), messages);
             }
             Ok(messages)
         })

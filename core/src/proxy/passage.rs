@@ -21,7 +21,7 @@ use crate::routing::source::Offered;
 use crate::socket::asked::{Received, Told};
 use crate::socket::core::Core;
 use crate::socket::router::wait_for_room;
-use crate::socket::xsub::forward;
+use crate::socket::xsub::pass_on;
 use crate::sync::Mutex;
 
 /// Messages that are passed on in one direction before the other has its turn.
@@ -268,7 +268,7 @@ impl Passage {
             let sent = self.to.fan_out.try_send(&self.to, to, &message);
             sent.map_err(|_full_or_closed| Verdict::Mute)
         } else {
-            forward(&self.to, message).map_err(|error| match error.kind() {
+            pass_on(&self.to, message).map_err(|error| match error.kind() {
                 // Nothing comes of it, and of its end neither.
                 SendErrorKind::TopicTooLong => Verdict::Dropped,
                 _ => Verdict::Mute,

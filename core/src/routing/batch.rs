@@ -20,6 +20,10 @@ use crate::message::Message;
 
 /// A batch is full at this size, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
+/// A batch of less, in bytes, is copied out of the memory that it was put together in, of which a pipe would keep all.
+const SHARED_BYTES: usize = BATCH_BYTES / 2;
+/// More memory than this, in bytes, does not wait for the next batch.
+const BATCH_MEMORY: usize = 4 * BATCH_BYTES;
 
 /// Whom messages are for: equal ones are the same peers.
 #[derive(Debug, Default)]
@@ -125,8 +129,18 @@ impl Batch {
             self.chosen = chosen;
             return None;
         }
+        let octets = if self.octets.len() < SHARED_BYTES {
+            let octets = Bytes::copy_from_slice(&self.octets);
+            self.octets.clear();
+            octets
+        } else {
+            self.octets.split().freeze()
+        };
+        if self.octets.capacity() > BATCH_MEMORY {
+            self.octets = BytesMut::new();
+        }
         Some(Messages {
-            octets: self.octets.split().freeze(),
+            octets,
             ends: std::mem::take(&mut self.ends),
             chosen,
         })
@@ -138,5 +152,30 @@ impl Batch {
         messages.chosen.clear();
         self.ends = messages.ends;
         self.chosen = messages.chosen;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipe that keeps a batch waiting keeps no more memory than that has, or little more.
+    #[test]
+    fn a_small_batch_is_copied_out_of_its_memory() {
+        let table = Subscriptions::default();
+        let message = Message::from(vec![7; 200]);
+        for messages in [10, SHARED_BYTES / message[0].len()] {
+            let mut batch = Batch::default();
+            batch.open((To::All, &message), (&table, 0), &[1], usize::MAX);
+            for _ in 0..messages {
+                assert!(batch.take(To::All, &message, (&table, 0)));
+            }
+            let all = batch.octets.len();
+            let memory = batch.octets.capacity();
+            let closed = batch.close().unwrap();
+            assert_eq!((closed.octets.len(), closed.ends.len()), (all, messages));
+            assert_eq!(batch.octets.try_reclaim(memory), all < SHARED_BYTES);
+            assert!(memory <= 2 * all || all < SHARED_BYTES);
+        }
     }
 }

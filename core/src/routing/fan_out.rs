@@ -16,10 +16,11 @@ use tokio::sync::Notify;
 
 use super::Coop;
 use super::batch::Batch;
-use super::subscribers::{Outcome, Subscribers, Told, tell};
+use super::subscribers::{Outcome, Subscribers, Untold, tell};
 use super::subscriptions::Subscriber;
 use crate::conflated::Conflate;
 use crate::encoded::{Encoded, is_small};
+use crate::error::SendErrorKind;
 use crate::message::Message;
 use crate::options::{Manual, PubSubOptions};
 use crate::peer::{Gong, Link, PeerId};
@@ -117,7 +118,7 @@ impl FanOut {
     /// Publishes a message to all that it is for, or refuses it; what one of them has no room for is dropped for it
     /// alone, unless nothing is to be dropped.
     pub(crate) fn try_send(&self, core: &Core, to: To, message: &Message) -> Result<(), Refused> {
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         let sent = {
             let mut sending = self.sending.lock();
             if sending.closed {
@@ -126,20 +127,20 @@ impl FanOut {
             let mut subscribers = self.subscribers.lock();
             if sending.batch.take(to, message, subscribers.in_force()) {
                 if sending.batch.is_full() {
-                    self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+                    self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
                 }
                 Ok(())
             } else {
-                self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+                self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
                 self.publish(
                     core,
                     (to, message),
                     (&mut *sending, &mut *subscribers),
-                    &mut told,
+                    &mut untold,
                 )
             }
         };
-        tell(core, &told);
+        tell(core, &untold);
         sent
     }
 
@@ -149,7 +150,7 @@ impl FanOut {
         core: &Core,
         (to, message): (To, &Message),
         (sending, subscribers): (&mut Sending, &mut Subscribers),
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> Result<(), Refused> {
         subscribers.choose(to, sending.only, message, &mut sending.chosen);
         let chosen = &sending.chosen[..];
@@ -166,7 +167,7 @@ impl FanOut {
         sending.only = None;
         // Before a pipe has the message: whose session takes it is to see that there may be more.
         self.has_batch.store(batches, Ordering::Release);
-        let outcome = subscribers.publish(core, &mut sending.encoded, message, (chosen, told));
+        let outcome = subscribers.publish(core, &mut sending.encoded, message, (chosen, untold));
         self.note(outcome);
         if chosen.is_empty() {
             core.counters.unmatched.add(1);
@@ -189,39 +190,39 @@ impl FanOut {
         if !self.has_batch.load(Ordering::Acquire) {
             return false;
         }
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         let flushed = {
             let mut sending = self.sending.lock();
             let mut subscribers = self.subscribers.lock();
-            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told)
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold)
         };
-        tell(core, &told);
+        tell(core, &untold);
         flushed
     }
 
     /// Finishes pipes behind all that was sent before.
     pub(crate) fn finish(&self, core: &Core, pipes: &[Arc<Pipe>]) {
-        let mut told = Told::new();
+        let mut untold = Untold::new();
         {
             let mut sending = self.sending.lock();
             let mut subscribers = self.subscribers.lock();
-            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut told);
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
             // Under the send lock, so that no batch begins in between.
             pipes.iter().for_each(|pipe| pipe.finish());
         }
-        tell(core, &told);
+        tell(core, &untold);
     }
 
     fn end_batch(
         &self,
         core: &Core,
         (sending, subscribers): (&mut Sending, &mut Subscribers),
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> bool {
         let messages = sending.batch.close();
         let has_any = messages.is_some();
         if let Some(messages) = messages {
-            self.note(subscribers.publish_batch(core, &messages, told));
+            self.note(subscribers.publish_batch(core, &messages, untold));
             sending.batch.recycle(messages);
         }
         // After the pipes have what was in it: who sees none is woken by its pipe.
@@ -241,13 +242,22 @@ impl FanOut {
         core: &Core,
         link: &Link,
         message: &Message,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SendErrorKind> {
         self.flush(core);
         let sending = self.sending.lock();
         if sending.closed {
-            return Err(Refused::Closed);
+            return Err(SendErrorKind::Closed);
         }
-        link.outbound.publish(&[], message)
+        let gone = SendErrorKind::PeerGone { peer: link.id };
+        if !self.subscribers.lock().has(link) {
+            // Its pipe may go on with another connection.
+            return Err(gone);
+        }
+        let sent = link.outbound.publish(&[], message);
+        sent.map_err(|refused| match refused {
+            Refused::Full => SendErrorKind::Full,
+            Refused::Closed => gone,
+        })
     }
 
     /// Waits until so many peers would get a message with this first frame, or the socket is closed.
@@ -286,12 +296,16 @@ impl FanOut {
     /// The end of a peer; returns what it had asked for, and how many messages were dropped for it of which nobody was
     /// told.
     pub(crate) fn remove(&self, core: &Core, link: &Link) -> (Vec<Bytes>, u64) {
-        self.flush(core);
+        let mut untold = Untold::new();
         let gone = {
             let mut sending = self.sending.lock();
+            let mut subscribers = self.subscribers.lock();
+            // Under the send lock, so that no batch for it begins in between.
+            self.end_batch(core, (&mut *sending, &mut *subscribers), &mut untold);
             sending.only.take_if(|only| *only == link.id);
-            self.subscribers.lock().remove(link, &core.options.pubsub)
+            subscribers.remove(link, &core.options.pubsub)
         };
+        tell(core, &untold);
         self.tell_changed();
         gone
     }
@@ -344,3 +358,6 @@ impl FanOut {
         self.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests;

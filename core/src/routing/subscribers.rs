@@ -1,6 +1,6 @@
 //! [`Subscribers`]: the peers of a fan-out, and who of them asked for what.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +25,8 @@ pub(crate) struct Subscribers {
     requested: Subscriptions,
     places: Vec<Option<Place>>,
     free: Vec<Subscriber>,
-    by_peer: HashMap<PeerId, Subscriber>,
+    /// In the order in which they came, which is the order of a message to all.
+    by_peer: BTreeMap<PeerId, Subscriber>,
     /// Of the fan-out that is under way.
     generation: u64,
     /// Goes up with every change of peers and of subscriptions that are in force.
@@ -43,12 +44,12 @@ struct Place {
     run: u64,
 }
 
-/// Peers for which dropping begins or ends, with the number of messages that nobody was told of.
-pub(crate) type Told = Vec<(Arc<Link>, u64)>;
+/// Peers for which dropping begins or ends, with the number of messages that nobody was told of yet.
+pub(crate) type Untold = Vec<(Arc<Link>, u64)>;
 
 /// Tells monitors of what was dropped and is counted.
-pub(crate) fn tell(core: &Core, told: &Told) {
-    for (link, messages) in told {
+pub(crate) fn tell(core: &Core, untold: &Untold) {
+    for (link, messages) in untold {
         core.tell_dropped(Some(link), DropReason::Full, *messages);
     }
 }
@@ -102,6 +103,11 @@ impl Subscribers {
         self.by_peer.insert(link.id, subscriber);
         self.version += 1;
         self.inproc += usize::from(link.is_inproc());
+    }
+
+    /// Whether a peer is there.
+    pub(crate) fn has(&self, link: &Link) -> bool {
+        self.by_peer.contains_key(&link.id)
     }
 
     /// The end of a peer; returns what it had asked for, and how many messages were dropped for it of which nobody was
@@ -222,14 +228,14 @@ impl Subscribers {
         core: &Core,
         encoded: &mut Encoded,
         message: &Message,
-        (chosen, told): (&[Subscriber], &mut Told),
+        (chosen, untold): (&[Subscriber], &mut Untold),
     ) -> Outcome {
         // One alone needs no copy to share.
         let is_shared = chosen.len() > 1;
         if is_shared {
             encoded.encode(message);
         }
-        let outcome = self.offer((chosen, told), core, 1, |place| {
+        let outcome = self.offer((chosen, untold), core, 1, |place| {
             let pipe = &place.link.outbound;
             if is_shared {
                 pipe.publish_encoded(encoded)
@@ -246,10 +252,10 @@ impl Subscribers {
         &mut self,
         core: &Core,
         batch: &Messages,
-        told: &mut Told,
+        untold: &mut Untold,
     ) -> Outcome {
         let offered = batch.ends.len();
-        self.offer((&batch.chosen, told), core, offered, |place| {
+        self.offer((&batch.chosen, untold), core, offered, |place| {
             let pipe = &place.link.outbound;
             pipe.publish_batch(&batch.octets, &batch.ends)
         })
@@ -258,7 +264,7 @@ impl Subscribers {
     /// Offers so many messages to all that are chosen, and counts what is dropped.
     fn offer(
         &mut self,
-        (chosen, told): (&[Subscriber], &mut Told),
+        (chosen, untold): (&[Subscriber], &mut Untold),
         core: &Core,
         offered: usize,
         publish: impl Fn(&Place) -> Result<Published, Refused>,
@@ -281,10 +287,10 @@ impl Subscribers {
                 Err(Refused::Closed) => continue,
             };
             if taken > 0 && place.run > 0 {
-                told.extend(place.end_run());
+                untold.extend(place.end_run());
             }
             if taken < offered {
-                place.drop_messages(core, (offered - taken) as u64, told);
+                place.drop_messages(core, (offered - taken) as u64, untold);
             }
         }
         outcome
@@ -293,11 +299,11 @@ impl Subscribers {
 
 impl Place {
     /// There is no room for so many messages.
-    fn drop_messages(&mut self, core: &Core, messages: u64, told: &mut Told) {
+    fn drop_messages(&mut self, core: &Core, messages: u64, untold: &mut Untold) {
         core.counters.dropped(DropReason::Full, messages);
         self.link.dropped.add(messages);
         if self.run == 0 {
-            told.push((Arc::clone(&self.link), 1));
+            untold.push((Arc::clone(&self.link), 1));
         }
         self.run += messages;
     }

@@ -115,7 +115,17 @@ impl Core {
         given: Option<Endpoint>,
         listening: impl Future<Output = io::Result<L>> + Send + 'static,
     ) -> Result<Bound, BindError> {
-        let listener = match self.runtime.spawn(listening).await {
+        let mut listening = self.runtime.spawn(listening);
+        let listening = tokio::select! {
+            biased;
+            listener = &mut listening => listener,
+            // A name may take long to be resolved.
+            () = self.inbox.until_closed() => {
+                listening.abort();
+                return Err(BindError::Closed);
+            }
+        };
+        let listener = match listening {
             Ok(Ok(listener)) => listener,
             Ok(Err(error)) => return Err(bind_error(given, error)),
             Err(_shutting_down) => return Err(BindError::Closed),
@@ -206,5 +216,27 @@ fn bind_error(given: Option<Endpoint>, error: io::Error) -> BindError {
             endpoint,
             source: error,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Context, SocketType};
+
+    /// Q07: whoever binds a name that is not resolved is told that the socket is closed, and waits no longer.
+    #[tokio::test]
+    async fn a_bind_that_takes_long_ends_with_its_context() {
+        let context = Context::new();
+        let core = Core::new(SocketType::Pull, context.socket_options()).unwrap();
+        let resolving = pending::<io::Result<MemoryListener>>();
+        let binding = core.listen(None, resolving);
+        let both = async { tokio::join!(binding, context.shutdown(Duration::ZERO)) };
+        let done = tokio::time::timeout(Duration::from_secs(10), both).await;
+        let (bound, _report) = done.expect("nobody woke it");
+        assert!(matches!(bound, Err(BindError::Closed)));
     }
 }

@@ -154,8 +154,7 @@ async fn close(core: &Arc<Core>) -> CloseReport {
     for endpoint in bound {
         endpoint.stop(core).await;
     }
-    let mut links: Vec<_> = core.peers.lock().by_id.values().cloned().collect();
-    links.sort_unstable_by_key(|link| link.id);
+    let links = core.links();
     // What another socket of this process has, it can still receive.
     let sessions = links
         .iter()

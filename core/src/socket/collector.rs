@@ -58,6 +58,8 @@ impl CollectorSocket {
 
     /// The next message, from each peer in turn; waits until there is one.
     ///
+    /// A turn is one message long, and up to 16 when 64 or more peers have messages waiting.
+    ///
     /// # Errors
     /// [`RecvError::Closed`] if the socket is closed; there is no other.
     ///

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -248,6 +248,7 @@ impl Core {
             _ => Arc::default(),
         };
         let publishes = self.traits.subscribes && traits(newcomer.facts.socket_type).publishes;
+        let publishing = self.traits.fans_out.then(|| Arc::downgrade(self));
         let outbound_is_own = newcomer.outbound.is_none() || newcomer.inbound.is_some();
         let link = Arc::new_cyclic(|link| {
             let own = || self.new_pipe(self.live.send());
@@ -271,11 +272,8 @@ impl Core {
                 inbound,
                 credit_every: AtomicUsize::new(every),
                 announced: AtomicBool::new(false),
-                publishing: if self.traits.fans_out {
-                    Arc::downgrade(self)
-                } else {
-                    Weak::new()
-                },
+                departed: AtomicBool::new(false),
+                publishing: publishing.unwrap_or_default(),
                 publisher: publishes.then(Box::default),
                 dropped: Counter::default(),
                 round_trip: AtomicU64::new(0),
@@ -310,12 +308,12 @@ impl Core {
         peers.by_id.get(peers.by_routing_id.get(id)?).cloned()
     }
 
-    /// The end of a connection. What it received can still be received.
-    pub(crate) fn detach(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
+    /// The end of a connection. What it received can still be received. Tells whether it was there.
+    pub(crate) fn detach(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) -> bool {
         {
             let mut peers = self.peers.lock();
             if peers.by_id.remove(&link.id).is_none() {
-                return;
+                return false;
             }
             peers.release(link.id, &link.routing_id);
         }
@@ -360,17 +358,21 @@ impl Core {
             self.requests.peer_down(self, link);
         }
         self.vacated();
+        true
     }
 
-    /// Ends a connection from this side.
+    /// Ends a connection from this side, if it has not ended.
     pub(crate) fn end(self: &Arc<Self>, link: &Arc<Link>, reason: DisconnectReason) {
         link.ending.request(reason);
         if let Some((other, theirs)) = link.partner.get() {
             inproc::withdraw(link);
-            self.detach(link, reason);
-            inproc::parted(self, link, reason);
-            if let (Some(other), Some(theirs)) = (other.upgrade(), theirs.upgrade()) {
-                other.detach(&theirs, DisconnectReason::ClosedByPeer);
+            // Either side may end it, and both at once.
+            if self.detach(link, reason) {
+                inproc::parted(self, link, reason);
+            }
+            if let (Some(other), Some(theirs)) = (other.upgrade(), theirs.upgrade())
+                && other.detach(&theirs, DisconnectReason::ClosedByPeer)
+            {
                 inproc::parted(&other, &theirs, reason);
             }
         }
@@ -384,15 +386,6 @@ impl Core {
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let mut peers: Vec<Peer> = self
-            .peers
-            .lock()
-            .by_id
-            .values()
-            .cloned()
-            .map(Peer)
-            .collect();
-        peers.sort_by_key(Peer::id);
-        peers
+        self.links().into_iter().map(Peer).collect()
     }
 }

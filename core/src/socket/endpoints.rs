@@ -288,8 +288,8 @@ impl Core {
     }
 
     fn links_to(&self, endpoint: &Endpoint) -> Vec<Arc<Link>> {
-        let peers = self.peers.lock();
-        let to = peers.by_id.values().filter(|link| link.is_to(endpoint));
-        to.cloned().collect()
+        let mut links = self.links();
+        links.retain(|link| link.is_to(endpoint));
+        links
     }
 }

@@ -1,5 +1,7 @@
 //! The first and the last message of a connection, which no owner of a socket has sent.
 
+use std::sync::atomic::Ordering;
+
 use super::core::Core;
 use crate::frame::Frame;
 use crate::message::Message;
@@ -36,6 +38,9 @@ impl Core {
             reason,
             DisconnectReason::ClosedHere | DisconnectReason::HandedOver
         ) {
+            return;
+        }
+        if link.departed.swap(true, Ordering::Relaxed) {
             return;
         }
         let greeting = &self.options.greeting;

@@ -85,7 +85,10 @@ impl Core {
         }
     }
 
-    fn links(&self) -> Vec<Arc<Link>> {
-        self.peers.lock().by_id.values().cloned().collect()
+    /// All connections, in the order in which they were made.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        let mut links: Vec<_> = self.peers.lock().by_id.values().cloned().collect();
+        links.sort_unstable_by_key(|link| link.id);
+        links
     }
 }

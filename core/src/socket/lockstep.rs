@@ -262,9 +262,16 @@ pub(crate) fn waker(core: &Arc<Core>) -> Waker {
 struct Room(Weak<Core>);
 
 impl Wake for Room {
+    /// Over inproc it is called by the other socket under the lock of who receives, which the end of a connection may need.
     fn wake(self: Arc<Self>) {
-        if let Some(core) = self.0.upgrade() {
-            core.requests.dispatch(&core);
+        let Some(core) = self.0.upgrade() else {
+            return;
+        };
+        let resets = core.requests.state.lock().dispatch(&core);
+        if !resets.is_empty() {
+            let runtime = core.runtime.clone();
+            // Asked anew: a late reply may come before, and then the connection is as good as any.
+            runtime.spawn(async move { core.requests.dispatch(&core) });
         }
     }
 }
@@ -284,4 +291,61 @@ fn open(message: Message, correlated: bool) -> Option<(Option<Frame>, Message)> 
     }
     let (delimiter, reply) = rest?.split_first();
     delimiter.is_empty().then_some((Some(first), reply?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Endpoint, RouterSocket, SocketOptions};
+
+    /// Room is told by who receives, under a lock that the end of a connection may need: connections that are to start anew
+    /// end later.
+    #[tokio::test]
+    async fn room_resets_no_connection_under_the_lock_of_who_receives() {
+        let (router, req) = (
+            RouterSocket::new().unwrap(),
+            Core::new(SocketType::Req, SocketOptions::new()).unwrap(),
+        );
+        for name in ["inproc://room-for-one", "inproc://room-for-another"] {
+            router.bind(name).await.unwrap();
+            req.connect(Endpoint::try_from(name).unwrap(), None)
+                .unwrap();
+        }
+        let before = req.links();
+        {
+            let mut state = req.requests.state.lock();
+            state.owing = before.iter().map(|link| link.id).collect();
+            state.pending = Some(Pending {
+                message: Message::from("?"),
+                correlation: Frame::empty(),
+                asked: None,
+                lost: Vec::new(),
+            });
+        }
+        router.core.seal();
+        let (done, outcome) = mpsc::channel();
+        let waker = waker(&req);
+        // A thread of its own, which may hang.
+        std::thread::spawn(move || {
+            let told = router.core.inbox.try_next(&mut |_, _| {
+                waker.wake_by_ref();
+                Some(())
+            });
+            done.send((told, router))
+        });
+        let (told, _router) = outcome
+            .recv_timeout(Duration::from_secs(10))
+            .expect("it hangs");
+        assert!(told.is_some());
+        let ended = async {
+            while !req.links().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+        ended.expect("they do not end");
+    }
 }

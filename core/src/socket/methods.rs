@@ -193,4 +193,25 @@ macro_rules! every_socket {
     };
 }
 
-pub(crate) use every_socket;
+/// What those do that send by name: connecting to one; the page says what the name is good for.
+macro_rules! connect_as {
+    ($(#[$page:meta])* $name:ident) => {
+        impl $name {
+            $(#[$page])*
+            pub fn connect_as<E>(
+                &self,
+                endpoint: E,
+                name: crate::RoutingId,
+            ) -> Result<(), crate::ConnectError>
+            where
+                E: TryInto<crate::Endpoint>,
+                E::Error: Into<crate::EndpointError>,
+            {
+                let endpoint = endpoint.try_into().map_err(Into::into)?;
+                self.core.connect(endpoint, Some(name))
+            }
+        }
+    };
+}
+
+pub(crate) use {connect_as, every_socket};

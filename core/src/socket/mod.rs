@@ -32,7 +32,7 @@ mod xpub;
 pub(crate) mod xsub;
 
 pub(crate) use messaging::{fair_queued_recv, publish, recv_events, round_robin_send, subscribe};
-pub(crate) use methods::every_socket;
+pub(crate) use methods::{connect_as, every_socket};
 
 pub use collector::CollectorSocket;
 pub use counters::SocketStats;

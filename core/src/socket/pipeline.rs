@@ -44,7 +44,7 @@ every_socket!(PushSocket, Push);
 round_robin_send!(PushSocket);
 send_ready!(PushSocket);
 
-/// Receives messages, one from each peer in turn.
+/// Receives messages, from each peer in turn.
 ///
 /// | | |
 /// |---|---|

@@ -51,7 +51,7 @@ impl PubSocket {
 every_socket!(PubSocket, Pub);
 publish!(PubSocket);
 
-/// Receives the messages that it is subscribed to, one from each publisher in turn.
+/// Receives the messages that it is subscribed to, from each publisher in turn.
 ///
 /// | | |
 /// |---|---|
@@ -94,6 +94,8 @@ impl SubSocket {
     }
 
     /// The next message that is subscribed to, from each publisher in turn; waits until there is one.
+    ///
+    /// A turn is one message long, and up to 16 when 64 or more publishers have messages waiting.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the socket is closed; there is no other.

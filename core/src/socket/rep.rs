@@ -14,7 +14,7 @@ use crate::pipe::Refused;
 use crate::routing::fair_queue::Delivery;
 use crate::sync::Mutex;
 
-/// Receives requests, one from each peer in turn, and answers each before the next.
+/// Receives requests, from each peer in turn, and answers each before the next.
 ///
 /// | | |
 /// |---|---|
@@ -66,7 +66,8 @@ impl RepSocket {
         }
     }
 
-    /// The next request, without its envelope; waits until there is one.
+    /// The next request, without its envelope; waits until there is one. Each peer has its turn, which is one request long,
+    /// and up to 16 when 64 or more peers have requests waiting.
     ///
     /// A request without the empty delimiter frame is dropped and counted. Of several tasks that wait, one gets the next
     /// request, and the others learn that a reply is owed.

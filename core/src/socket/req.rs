@@ -316,6 +316,22 @@ mod tests {
         assert_eq!(soon(request).await.unwrap()[0], "!");
     }
 
+    /// A peer of this process that leaves the delimiter out twice is put out once, and there once when it is back.
+    #[tokio::test]
+    async fn a_peer_without_delimiter_is_put_out_once() {
+        let (req, router) = (ReqSocket::new().unwrap(), RouterSocket::new().unwrap());
+        router.bind("inproc://no-delimiter-twice").await.unwrap();
+        req.connect("inproc://no-delimiter-twice").unwrap();
+        req.send("?").await.unwrap();
+        let (peer, _request) = router.recv().await.unwrap();
+        for _ in 0..2 {
+            router.try_send(&peer, "no delimiter").unwrap();
+        }
+        assert!(matches!(req.try_recv(), Err(RecvError::Empty)));
+        assert_eq!((req.peers().len(), router.peers().len()), (1, 1));
+        assert!(!router.peers().contains(&peer));
+    }
+
     /// A peer of this process that leaves the delimiter out is put out without a lock that its end needs, although the
     /// socket is closed by then.
     #[tokio::test]

@@ -6,9 +6,8 @@ use super::close::Owned;
 use super::core::Core;
 use super::names::Route;
 use super::readiness::recv_event_ready;
-use super::{every_socket, recv_events};
-use crate::endpoint::{Endpoint, EndpointError};
-use crate::error::{ConnectError, RecvError, SendError, SendErrorKind, Unroutable};
+use super::{connect_as, every_socket, recv_events};
+use crate::error::{RecvError, SendError, SendErrorKind, Unroutable};
 use crate::message::Message;
 use crate::monitor::DropReason;
 use crate::peer::{Link, Peer, PeerId};
@@ -113,11 +112,7 @@ mod sealed {
     }
 }
 
-impl RouterSocket {
-    const fn from_core(core: Owned) -> Self {
-        Self { core }
-    }
-
+connect_as! {
     /// Keeps connected to an endpoint as [`connect`](Self::connect) does; whoever is there has this name, whatever it
     /// calls itself.
     ///
@@ -126,15 +121,15 @@ impl RouterSocket {
     /// (libzmq: `ZMQ_CONNECT_ROUTING_ID`)
     ///
     /// # Errors
-    /// [`ConnectError`] as of `connect`, and [`ConnectError::RoutingIdTaken`] if a peer or another endpoint has the name;
-    /// there is no other.
-    pub fn connect_as<E>(&self, endpoint: E, name: RoutingId) -> Result<(), ConnectError>
-    where
-        E: TryInto<Endpoint>,
-        E::Error: Into<EndpointError>,
-    {
-        let endpoint = endpoint.try_into().map_err(Into::into)?;
-        self.core.connect(endpoint, Some(name))
+    /// [`ConnectError`](crate::ConnectError) as of `connect`, and
+    /// [`RoutingIdTaken`](crate::ConnectError::RoutingIdTaken) if a peer or another endpoint has the name; there is no
+    /// other.
+    RouterSocket
+}
+
+impl RouterSocket {
+    const fn from_core(core: Owned) -> Self {
+        Self { core }
     }
 
     /// The next message and who sent it; waits until there is one. Each peer has its turn, which is one message long, and

@@ -19,8 +19,7 @@ impl Core {
             stats.conflated += counts.conflated;
         }
         let mut queued: usize = self.pipes_at_risk().iter().map(|p| p.counts().queued).sum();
-        let links: Vec<_> = self.peers.lock().by_id.values().cloned().collect();
-        for link in links {
+        for link in self.links() {
             let counts = link.inbound.counts();
             stats.peers += 1;
             stats.received += counts.sent;

@@ -3,12 +3,10 @@
 use super::close::Owned;
 use super::readiness::recv_event_ready;
 use super::router::{self, Addressee};
-use super::{every_socket, recv_events};
-use crate::endpoint::{Endpoint, EndpointError};
-use crate::error::{ConnectError, RecvError, SendError, Unroutable};
+use super::{connect_as, every_socket, recv_events};
+use crate::error::{RecvError, SendError, Unroutable};
 use crate::message::Message;
 use crate::peer::Peer;
-use crate::routing_id::RoutingId;
 
 /// Receives octets from many peers and sends octets to each: raw TCP, or a Unix socket, without ZMTP.
 ///
@@ -59,28 +57,25 @@ every_socket!(StreamSocket, Stream);
 recv_events!(StreamSocket);
 recv_event_ready!(StreamSocket);
 
-impl StreamSocket {
-    const fn from_core(core: Owned) -> Self {
-        Self { core }
-    }
-
+connect_as! {
     /// Keeps connected to an endpoint as [`connect`](Self::connect) does, and gives whoever is there a name.
     ///
     /// It can be sent to while it is connected. (libzmq: `ZMQ_CONNECT_ROUTING_ID`)
     ///
     /// # Errors
-    /// [`ConnectError`] as of `connect`, and [`ConnectError::RoutingIdTaken`] if another endpoint has the name; there is
-    /// no other.
-    pub fn connect_as<E>(&self, endpoint: E, name: RoutingId) -> Result<(), ConnectError>
-    where
-        E: TryInto<Endpoint>,
-        E::Error: Into<EndpointError>,
-    {
-        let endpoint = endpoint.try_into().map_err(Into::into)?;
-        self.core.connect(endpoint, Some(name))
+    /// [`ConnectError`](crate::ConnectError) as of `connect`, and
+    /// [`RoutingIdTaken`](crate::ConnectError::RoutingIdTaken) if another endpoint has the name; there is no other.
+    StreamSocket
+}
+
+impl StreamSocket {
+    const fn from_core(core: Owned) -> Self {
+        Self { core }
     }
 
     /// The next octets and who sent them, from each peer in turn; waits until there are any.
+    ///
+    /// A turn is one message long, and up to 16 when 64 or more peers have messages waiting.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the socket is closed; there is no other.

@@ -62,12 +62,12 @@ impl SubscriptionRequest {
     /// A SUB hands it out only if it is subscribed to it on its own side.
     ///
     /// # Errors
-    /// [`SendError`] with the message if the peer has no room ([`would_block`](SendError::would_block)) or is gone, or the
-    /// socket is closed; there is no other.
+    /// [`SendError`] with the message if the peer has no room ([`would_block`](SendError::would_block)), its connection has
+    /// ended ([`PeerGone`](crate::SendErrorKind::PeerGone)), or the socket is closed; there is no other.
     pub fn reply(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         let sent = self.core.fan_out.send_to(&self.core, &self.link, &message);
-        sent.map_err(|refused| super::send_error(refused, message))
+        sent.map_err(|kind| SendError::new(kind, message))
     }
 
     fn decide<T: AsRef<[u8]>>(&self, topics: impl IntoIterator<Item = T>) {

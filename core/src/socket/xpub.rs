@@ -76,6 +76,8 @@ impl XpubSocket {
 
     /// The next subscription or message, from each peer in turn; waits until there is one.
     ///
+    /// A turn is one of them long, and up to 16 when 64 or more peers have some waiting.
+    ///
     /// A subscription is `1 | topic`, its end `0 | topic`, in one frame, as an XSUB takes them; no message of a peer
     /// begins so. Which of them are told, [`xpub_verbosity`](crate::SocketOptions::xpub_verbosity) says.
     ///

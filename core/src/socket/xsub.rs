@@ -83,7 +83,7 @@ impl XsubSocket {
 }
 
 /// Does what an XSUB does with a message that is sent by it.
-pub(crate) fn forward(core: &Core, message: Message) -> Result<(), SendError> {
+fn forward(core: &Core, message: Message) -> Result<(), SendError> {
     let asks = |frame: &Frame| Ask::read(frame).is_some();
     let leading = message.frames().iter().take_while(|frame| asks(frame));
     let leading = leading.count();
@@ -111,6 +111,16 @@ pub(crate) fn forward(core: &Core, message: Message) -> Result<(), SendError> {
     match message.without_first(leading) {
         Some(rest) => send_to_all(core, rest),
         None => Ok(()),
+    }
+}
+
+/// As [`forward`], of what an XPUB has received: of the subscriptions in a message it is told apart.
+pub(crate) fn pass_on(core: &Core, message: Message) -> Result<(), SendError> {
+    let first = message.frames().first();
+    if first.and_then(|frame| Ask::read(frame)).is_some() {
+        forward(core, message)
+    } else {
+        send_to_all(core, message)
     }
 }
 

@@ -38,14 +38,11 @@ const MESSAGE_FRAMES_MAX: usize = 64 * 1024;
 const MESSAGE_SIZE_FACTOR: u64 = 4;
 /// The largest frame of the protocol, in bytes (RFC 37, Framing: sizes are below 2^63).
 const FRAME_MAX: u64 = i64::MAX as u64;
-/// Subscriptions between the frames of one message: ours and libzmq's send none there.
+/// Subscriptions between the frames of one message, or that are frames of it: ours and libzmq's send none between them.
 const INTERRUPTIONS_MAX: usize = 64;
 /// An incomplete body from this size on, in bytes, is read into a buffer of its own; to move a smaller one is cheaper than
 /// a read for it alone.
 const LARGE_BODY: usize = 128 * 1024;
-/// What a command leaves behind of an unfinished message moves to memory of its own if it is smaller than this, in bytes:
-/// it may wait for long, and would keep the whole read buffer.
-const PIECE: usize = READ_LARGEST / 4;
 
 /// The inbound half of a connection after the handshake.
 #[derive(Debug)]
@@ -65,7 +62,7 @@ pub(crate) struct Traffic {
     /// The message that is being walked: its frames and their bytes so far.
     frames: usize,
     bytes: u64,
-    /// Subscriptions that stood between them.
+    /// Subscriptions that stood between them, or are some of them, and that the owner is told of.
     interruptions: usize,
     max_frame: u64,
     subscriptions: Subscriptions,
@@ -140,13 +137,9 @@ impl Traffic {
             match self.kind(header) {
                 Kind::Message => {}
                 Kind::Subscription if self.frames > 0 => {
-                    let Some(body) = self.body_aside(header)? else {
+                    if !self.tell_aside(header, aside)? {
                         return Ok(());
-                    };
-                    // The message itself shows it.
-                    let _shown = aside(Aside::Subscription(
-                        self.buffer.octets.get(body).unwrap_or_default(),
-                    ))?;
+                    }
                 }
                 Kind::Subscription | Kind::Command => {
                     if !self.cut_aside(header, aside)? {
@@ -261,17 +254,13 @@ impl Traffic {
     fn set_aside(&mut self) {
         let begun = self.walked - self.whole;
         let whole = self.cut(self.whole, self.whole_messages, true);
-        let mut begun = self.cut(begun, 0, false);
-        if let Some(Segment {
-            content: Content::Shared(octets),
-            ..
-        }) = &mut begun
-            && octets.len() < PIECE
-        {
-            *octets = Bytes::copy_from_slice(octets);
+        if let Some(whole) = whole {
+            self.hold(whole);
         }
-        for segment in whole.into_iter().chain(begun) {
-            self.hold(segment);
+        if begun > 0 {
+            let begun = self.buffer.cut_begun(begun);
+            self.walked = 0;
+            self.hold(Segment::shared(begun, 0, false));
         }
     }
 
@@ -285,7 +274,7 @@ impl Traffic {
         if len == 0 {
             return None;
         }
-        let octets = self.buffer.octets.split_to(len).freeze();
+        let octets = self.buffer.cut(len, self.whole.max(len));
         self.walked -= len;
         self.whole = self.whole.saturating_sub(len);
         self.whole_messages -= messages;

@@ -1,18 +1,20 @@
 //! Heartbeats of a session on virtual time, with a peer that says exactly the octets that a test wants.
 
+use std::net::Shutdown;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
 use crate::io::memory::MemoryStream;
 use crate::zmtp::command;
 use crate::zmtp::greeting;
 use crate::{
-    Context, DealerSocket, DisconnectReason, Monitor, PullSocket, SocketEvent, SocketOptions,
-    SocketType,
+    Context, DealerSocket, DisconnectReason, Linger, Monitor, PullSocket, SocketEvent,
+    SocketOptions, SocketType,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,6 +31,11 @@ fn options(context: &Context) -> SocketOptions {
 /// A connection to `memory://there` after its handshake.
 async fn raw_peer(context: &Context, socket_type: SocketType) -> MemoryStream {
     let mut stream = context.network().dial("there").unwrap();
+    shake_hands(&mut stream, socket_type).await;
+    stream
+}
+
+async fn shake_hands(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), socket_type: SocketType) {
     let mut octets = BytesMut::new();
     greeting::put_first(&mut octets, 0);
     greeting::put_rest(&mut octets);
@@ -38,7 +45,6 @@ async fn raw_peer(context: &Context, socket_type: SocketType) -> MemoryStream {
     stream.read_exact(&mut header).await.unwrap();
     let mut ready = vec![0; header[65].into()];
     stream.read_exact(&mut ready).await.unwrap();
-    stream
 }
 
 async fn lost(monitor: &mut Monitor) -> DisconnectReason {
@@ -187,4 +193,53 @@ async fn nobody_is_given_up_while_output_is_blocked() {
     let taken = Instant::now();
     assert_eq!(lost(&mut monitor).await, DisconnectReason::HeartbeatTimeout);
     assert!(taken.elapsed() >= SECOND && taken.elapsed() < SECOND * 2);
+}
+
+/// A peer that reads our last slowly, or not at all, is waited for as long as the owner says, whatever its heartbeats.
+#[tokio::test(start_paused = true)]
+async fn a_peer_may_take_its_time_for_our_last() {
+    const PATIENCE: Duration = Duration::from_secs(100);
+    let context = Context::new();
+    let options = options(&context)
+        .heartbeat_interval(Some(SECOND))
+        .heartbeat_timeout(SECOND)
+        .linger(Linger::For(PATIENCE));
+    let dealer = DealerSocket::with_options(options).unwrap();
+    dealer.bind("memory://there").await.unwrap();
+    let mut peer = raw_peer(&context, SocketType::Dealer).await;
+    dealer.send("last").await.unwrap();
+    let begun = Instant::now();
+    let closing = tokio::spawn(dealer.close());
+    let mut octets = Vec::new();
+    peer.read_to_end(&mut octets).await.unwrap();
+    assert_eq!(octets, b"\0\x04last");
+    // What it says meanwhile is not answered any more.
+    peer.write_all(&ping(0)).await.unwrap();
+    let report = closing.await.unwrap();
+    assert_eq!(report.unsent, 0);
+    let taken = begun.elapsed();
+    assert!(
+        taken >= PATIENCE && taken <= PATIENCE + TICK,
+        "it took {taken:?}"
+    );
+}
+
+/// A peer to which not even a PING can be written, and which says nothing, is given up.
+#[tokio::test]
+async fn a_peer_that_cannot_be_written_to_is_given_up() {
+    const SOON: Duration = Duration::from_millis(20);
+    let options = options(&Context::new())
+        .heartbeat_interval(Some(SOON))
+        .heartbeat_timeout(SOON);
+    let dealer = DealerSocket::with_options(options).unwrap();
+    let mut monitor = dealer.monitor();
+    let endpoint = dealer.bind("ipc://*").await.unwrap().to_string();
+    let path = endpoint.trim_start_matches("ipc://");
+    let mut peer = UnixStream::connect(path).await.unwrap();
+    shake_hands(&mut peer, SocketType::Dealer).await;
+    let peer = peer.into_std().unwrap();
+    peer.shutdown(Shutdown::Read).unwrap();
+    let lost = tokio::time::timeout(10 * SECOND, lost(&mut monitor)).await;
+    let reason = lost.expect("it is given up");
+    assert_eq!(reason, DisconnectReason::HeartbeatTimeout);
 }

@@ -57,3 +57,15 @@ fn a_finished_pipe_takes_no_batch() {
     parties.pipe.finish();
     assert_eq!(publish(&parties, 2), Err(Refused::Closed));
 }
+
+/// A part of a batch does not keep all of it, unless it is most of it.
+#[test]
+fn a_small_part_of_a_batch_is_copied() {
+    let (octets, ends) = batch(500);
+    for (hwm, is_shared) in [(200, false), (300, true)] {
+        let parties = with_limits(Some(hwm), None);
+        parties.pipe.publish_batch(&octets, &ends).unwrap();
+        assert_eq!(octets.is_unique(), !is_shared);
+        assert_eq!(decode(parties.take().1).len(), hwm);
+    }
+}

@@ -29,7 +29,7 @@ pub(crate) enum Subscriptions {
     Ignored,
     /// In those at the beginning of a message; what is behind them is a message of its own.
     AtTheBeginning,
-    /// Also in those that come later, which stay where they are.
+    /// Also in those that come later, which stay where they are; what tells of them goes before their message.
     Anywhere,
 }
 
@@ -101,23 +101,44 @@ impl Traffic {
         if !self.ready.is_empty() {
             self.held += len;
         }
-        if let Some(event) = event {
-            self.interruptions += usize::from(self.frames > 0);
-            if self.interruptions > INTERRUPTIONS_MAX {
-                let limit = INTERRUPTIONS_MAX;
-                return Err(PeerMisbehaved::TooManyInterruptions { limit });
-            }
-            self.insert(event);
-        }
+        self.insert(event)?;
         Ok(true)
     }
 
-    /// Puts an encoded message behind the whole ones, before one that has only begun.
-    fn insert(&mut self, message: Bytes) {
-        self.set_aside();
+    /// Handles the subscription at the walk's position, which stays a frame of its message; tells whether it was whole.
+    pub(super) fn tell_aside(
+        &mut self,
+        header: Header,
+        aside: &mut impl FnMut(Aside<'_>) -> Result<Option<Bytes>, PeerMisbehaved>,
+    ) -> Result<bool, PeerMisbehaved> {
+        let Some(body) = self.body_aside(header)? else {
+            return Ok(false);
+        };
+        let body = self.buffer.octets.get(body).unwrap_or_default();
+        let event = aside(Aside::Subscription(body))?;
+        self.insert(event)?;
+        Ok(true)
+    }
+
+    /// Puts an encoded message, if there is one, behind the whole ones, before one that has only begun.
+    ///
+    /// Also if it comes of a frame of that one, and if it is one too many: what is in force is told, whatever comes next.
+    fn insert(&mut self, message: Option<Bytes>) -> Result<(), PeerMisbehaved> {
+        let Some(message) = message else {
+            return Ok(());
+        };
+        if let Some(whole) = self.cut(self.whole, self.whole_messages, true) {
+            self.hold(whole);
+        }
         let segment = Segment::event(message);
         self.held += segment.len();
         let whole = self.ready.iter().rposition(|segment| segment.boundary);
         self.ready.insert(whole.map_or(0, |last| last + 1), segment);
+        self.interruptions += usize::from(self.frames > 0);
+        if self.interruptions > INTERRUPTIONS_MAX {
+            let limit = INTERRUPTIONS_MAX;
+            return Err(PeerMisbehaved::TooManyInterruptions { limit });
+        }
+        Ok(())
     }
 }

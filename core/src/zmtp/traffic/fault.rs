@@ -38,8 +38,9 @@ pub enum PeerMisbehaved {
         /// The limit.
         limit: usize,
     },
-    /// More than 64 subscriptions stand between the frames of one message: each would have to go round what has come of it.
-    #[error("more than {limit} subscriptions stand between the frames of a message")]
+    /// More than 64 subscriptions stand between the frames of one message, or are frames of it that the owner is told of:
+    /// each would have to go round what has come of it.
+    #[error("more than {limit} subscriptions stand in a message")]
     TooManyInterruptions {
         /// The limit.
         limit: usize,

@@ -203,6 +203,21 @@ fn a_message_with_commands_between_its_frames_holds_no_read_buffer() {
     assert_eq!(driver.messages[0].len(), 21);
 }
 
+/// A small message that is read together with many commands does not hold the read buffer, whoever keeps it waiting.
+#[test]
+fn a_message_among_many_commands_holds_no_read_buffer() {
+    let mut driver = Driver::new(&[], None);
+    let ping = command::ping(std::time::Duration::ZERO, &[7; 16]);
+    let octets = [&ping.repeat(100), &b"\0\x01a"[..], &ping.repeat(100)].concat();
+    let mut segments = VecDeque::new();
+    for messages in 1..100 {
+        driver.read(&octets);
+        driver.traffic.take(usize::MAX, &mut segments);
+        assert_eq!(segments.len(), messages);
+        assert!(driver.traffic.buffer.octets.try_reclaim(READ_FIRST));
+    }
+}
+
 /// An idle connection owns no read buffer; a busy one reads more at a time.
 #[test]
 fn the_read_buffer_grows_while_reads_fill_it_and_is_given_back() {
