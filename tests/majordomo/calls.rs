@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use privateer::core::{DealerSocket, Endpoint};
+use privateer::core::{DealerSocket, Endpoint, RouterSocket};
 use privateer::majordomo::client::{CallOptions, ClientEvent};
 use privateer::{CallError, Client, Service};
 use serde::{Deserialize, Serialize};
@@ -98,9 +98,28 @@ async fn closing_a_client_ends_its_calls() {
     }
     let after = soon(clone.request("echo", "Hi")).await;
     assert!(matches!(after, Err(CallError::Closed)), "{after:?}");
+    let stats = clone.stats();
+    assert_eq!((stats.in_flight, stats.cancelled), (0, WINDOW as u64));
     // The broker sees it go.
     until(|| hub.stats().queued == 0).await;
     hub.stop().await;
+}
+
+/// Once `close` is ready there is no connection left, also while another has a clone.
+#[tokio::test]
+async fn closing_a_client_closes_its_connection() {
+    let router = RouterSocket::new().unwrap();
+    let endpoint = soon(router.bind("inproc://closing-a-client"))
+        .await
+        .unwrap();
+    let client = Client::connect(&endpoint).unwrap();
+    let (calling, clone) = (client.clone(), client.clone());
+    let call = tokio::spawn(async move { calling.request("echo", "Hi").await });
+    let _request = soon(router.recv()).await.unwrap();
+    soon(client.close()).await;
+    assert_eq!(router.peers(), []);
+    assert!(matches!(soon(call).await.unwrap(), Err(CallError::Closed)));
+    assert_eq!(clone.stats().in_flight, 0);
 }
 
 /// A name that is none is an error at once.

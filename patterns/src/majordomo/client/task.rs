@@ -10,7 +10,7 @@ use privateer_core::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
@@ -64,7 +64,7 @@ struct State {
 #[derive(Debug)]
 struct Lane {
     socket: Arc<DealerSocket>,
-    reader: AbortHandle,
+    reader: JoinHandle<()>,
 }
 
 impl Client {
@@ -185,13 +185,20 @@ impl Client {
     pub async fn close(self) {
         let lanes = {
             let mut state = self.shared.state();
+            let state = &mut *state;
             state.closed = true;
-            state.calls.clear();
+            for (call, _caller) in state.calls.drain() {
+                state.machine.cancel(call);
+            }
+            // All connections are closed here.
+            while state.machine.poll_output().is_some() {}
             std::mem::take(&mut state.lanes)
         };
         self.shared.window.close();
         for lane in lanes.into_values() {
             lane.reader.abort();
+            // It has a hand on the socket until it has ended.
+            let _aborted = lane.reader.await;
             if let Some(socket) = Arc::into_inner(lane.socket) {
                 // Requests that nobody waits for need not be sent.
                 let _unsent = socket.close_with(Linger::Discard).await;
@@ -221,10 +228,15 @@ impl Shared {
                         let _gone = finish.send(outcome);
                     }
                 }
-                Output::OpenLane { lane, delay } => match self.open(lane, delay) {
-                    Ok(opened) => drop(state.lanes.insert(lane, opened)),
-                    Err(error) => tracing::error!(%error, "cannot connect to the broker"),
-                },
+                Output::OpenLane { lane, delay } => {
+                    if state.closed {
+                        continue;
+                    }
+                    match self.open(lane, delay) {
+                        Ok(opened) => drop(state.lanes.insert(lane, opened)),
+                        Err(error) => tracing::error!(%error, "cannot connect to the broker"),
+                    }
+                }
                 Output::CloseLane(key) => {
                     if let Some(lane) = state.lanes.remove(&key) {
                         lane.reader.abort();
@@ -265,7 +277,6 @@ impl Shared {
                 Err(error) => tracing::error!(%error, "cannot connect to the broker"),
             }
         });
-        let reader = reader.abort_handle();
         Ok(Lane { socket, reader })
     }
 }
