@@ -3,6 +3,7 @@
 mod announcement;
 mod arena;
 pub mod blocking;
+mod ended;
 mod events;
 pub mod heartbeat;
 mod idempotency;

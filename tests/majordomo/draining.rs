@@ -253,3 +253,17 @@ async fn a_call_outlives_its_broker() {
     );
     assert_eq!(next.stop().await.replies, 1);
 }
+
+/// Who waits for the end of a broker is told as well if it never ran, or if its future was dropped.
+#[tokio::test]
+async fn a_broker_that_is_dropped_has_ended() {
+    for is_run in [true, false] {
+        let broker = Broker::bind("tcp://127.0.0.1:*").await.unwrap();
+        let handle = broker.handle();
+        match is_run {
+            true => drop(broker.run()),
+            false => drop(broker),
+        }
+        soon(handle.ended()).await;
+    }
+}

@@ -140,3 +140,17 @@ async fn a_reply_to_a_client_that_is_gone_is_counted() {
     .await;
     hub.stop().await;
 }
+
+/// Who waits for the end of a queue is told as well if it never ran, or if its future was dropped.
+#[tokio::test]
+async fn a_queue_that_is_dropped_has_ended() {
+    for is_run in [true, false] {
+        let queue = soon(Queue::bind(ANY, ANY)).await.unwrap();
+        let handle = queue.handle();
+        match is_run {
+            true => drop(queue.run()),
+            false => drop(queue),
+        }
+        soon(handle.ended()).await;
+    }
+}

@@ -8,11 +8,12 @@ use privateer_core::{
     BindError, Endpoint, EndpointError, NoRuntime, Peer, PeerEvent, RouterSocket, SendErrorKind,
     SocketOptions,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{BrokerEvent, BrokerMachine, BrokerOptions, BrokerStats, Output, PeerKey};
+use crate::ended::{Ended, Running};
 use crate::events::{EventSource, Events};
 use crate::majordomo::{PROPERTY, PeerFacts};
 
@@ -46,6 +47,7 @@ pub struct Broker {
     endpoints: Vec<Endpoint>,
     drain: Duration,
     shared: Arc<Shared>,
+    running: Running,
 }
 
 /// Watches a running broker, and stops it. Cheap to clone.
@@ -57,7 +59,7 @@ struct Shared {
     machine: Mutex<BrokerMachine>,
     events: EventSource<BrokerEvent>,
     stop: Notify,
-    ended: watch::Sender<bool>,
+    ended: Ended,
 }
 
 /// A broker could not be started.
@@ -108,6 +110,7 @@ impl Broker {
             .property(PROPERTY, announced.property())
             .unwrap_or_default();
         let machine = BrokerMachine::new(options, fastrand::u64(..));
+        let (running, ended) = Running::new();
         Ok(Self {
             router: RouterSocket::with_options(socket)?,
             endpoints: Vec::new(),
@@ -116,8 +119,9 @@ impl Broker {
                 machine: Mutex::new(machine),
                 events: EventSource::new(),
                 stop: Notify::new(),
-                ended: watch::Sender::new(false),
+                ended,
             }),
+            running,
         })
     }
 
@@ -169,6 +173,7 @@ impl Broker {
             endpoints,
             drain,
             shared,
+            running,
         } = self;
         let mut task = Task {
             router: Arc::new(router),
@@ -177,7 +182,6 @@ impl Broker {
             timer: Box::pin(sleep_until(Instant::now())),
             shared: Arc::clone(&shared),
         };
-        let ended = Ended(&shared);
         tokio::select! {
             () = task.switch() => {}
             () = shared.stop.notified() => {}
@@ -196,7 +200,7 @@ impl Broker {
             let report = router.close().await;
             tracing::info!(unsent = report.unsent, "broker closed");
         }
-        drop(ended);
+        drop(running);
         stats
     }
 }
@@ -219,29 +223,18 @@ impl BrokerHandle {
         self.0.stop.notify_one();
     }
 
-    /// Waits until the broker has ended.
+    /// Waits until the broker has ended; it has if it was dropped, run or not.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn ended(&self) {
-        let mut ended = self.0.ended.subscribe();
-        // The sender is in `self`, so it cannot be gone.
-        let _gone = ended.wait_for(|ended| *ended).await;
+        self.0.ended.wait().await;
     }
 }
 
 impl Shared {
     fn machine(&self) -> MutexGuard<'_, BrokerMachine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tells that a broker has ended, also if its future was dropped.
-struct Ended<'a>(&'a Shared);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.ended.send_replace(true);
     }
 }
 
