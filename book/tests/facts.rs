@@ -113,7 +113,7 @@ const NAMED: [[&str; 4]; 34] = [
         "when it is stopped | 30 s, by `Worker::drain`",
     ],
     [
-        WORKER,
+        CONNECTION,
         "RECONNECT_MAX: Duration = Duration::from_millis(500);",
         DEFAULTS,
         "absent broker | at most 500 ms",
@@ -149,7 +149,7 @@ const NAMED: [[&str; 4]; 34] = [
         "is made anew | 250 ms |",
     ],
     [
-        WORKER,
+        CONNECTION,
         "RECONNECT_MAX: Duration = Duration::from_millis(500);",
         LAZY_PIRATE,
         "is looked for | at most 500 ms apart |",
@@ -218,6 +218,7 @@ const NAMED: [[&str; 4]; 34] = [
 
 const CLIENT: &str = "patterns/src/majordomo/client/task.rs";
 const BROKER: &str = "patterns/src/majordomo/broker/task.rs";
+const CONNECTION: &str = "patterns/src/connection.rs";
 const WORKER: &str = "patterns/src/majordomo/worker/task.rs";
 const PROTOCOL: &str = "patterns/src/majordomo/protocol.rs";
 const DEFAULTS: &str = "book/src/defaults.md";

@@ -3,6 +3,8 @@
 mod announcement;
 mod arena;
 pub mod blocking;
+mod caller;
+mod connection;
 mod ended;
 mod events;
 pub mod heartbeat;

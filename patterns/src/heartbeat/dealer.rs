@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use privateer_core::{
     ConnectError, DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, Peer,
-    PeerEvent, PeerId, SocketOptions,
+    PeerEvent, PeerId,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::stats::Ledger;
 use super::{Beat, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent};
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
+use crate::connection;
 use crate::events::Events;
 use crate::retry::{Backoff, Jitter};
 
@@ -74,8 +75,6 @@ pub enum HeartbeatError {
 /// The pause before a new connection when the peer was dead: from the first, doubled, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
-/// The longest wait between two tries to connect.
-const RECONNECT_MAX: Duration = Duration::from_millis(500);
 /// Messages that wait to be sent, or to be taken.
 const AHEAD: usize = 1;
 
@@ -176,15 +175,10 @@ impl Drop for Aborted {
     }
 }
 
-/// A socket for one peer at a time: what waits for one must not come before the greeting to the next.
+/// A socket for one connection.
 fn open(options: &HeartbeatOptions) -> Result<DealerSocket, NoRuntime> {
     let announced = announce(&[heartbeat_token(options.interval)]);
-    let socket = SocketOptions::new()
-        .immediate()
-        .reconnect_interval_max(RECONNECT_MAX)
-        .property(PROPERTY, announced)
-        .unwrap_or_default();
-    DealerSocket::with_options(socket)
+    DealerSocket::with_options(connection::options(announced))
 }
 
 struct Task {
