@@ -18,6 +18,15 @@ pub enum CallError {
         "no reply in time after {attempts} attempts; is the broker up, and a worker for the service?"
     )]
     TimedOut {
+        /// How many attempts there were; none if no connection to the broker stood.
+        attempts: u32,
+    },
+    /// There was no reply in time, and the broker, one of another implementation, had its share of retries, so another
+    /// attempt was refused.
+    #[error(
+        "no reply after {attempts} attempts, and no more are allowed; let other calls succeed first"
+    )]
+    Refused {
         /// How many attempts there were.
         attempts: u32,
     },

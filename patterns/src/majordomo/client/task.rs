@@ -71,7 +71,8 @@ impl Client {
     /// others wait.
     ///
     /// # Errors
-    /// [`CallError::Name`], [`CallError::TimedOut`] or [`CallError::Closed`]; there is no other.
+    /// [`CallError::Name`], [`TimedOut`](CallError::TimedOut), [`Refused`](CallError::Refused) or
+    /// [`Closed`](CallError::Closed); there is no other.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the call is given up: the request may be worked on, and its reply is dropped.
@@ -86,6 +87,7 @@ impl Client {
         match self.caller.call(begin).await {
             Some(Outcome::Reply(reply)) => Ok(reply),
             Some(Outcome::TimedOut { attempts }) => Err(CallError::TimedOut { attempts }),
+            Some(Outcome::Refused { attempts }) => Err(CallError::Refused { attempts }),
             Some(Outcome::Cancelled) | None => Err(CallError::Closed),
         }
     }
@@ -117,11 +119,13 @@ impl CallMachine for ClientMachine {
     type Outcome = Outcome;
     type Event = ClientEvent;
 
-    fn handle(&mut self, _now: Instant, lane: LaneKey, event: PeerEvent) {
+    fn handle(&mut self, now: Instant, lane: LaneKey, event: PeerEvent) {
         match event {
-            PeerEvent::Message(_, message) => self.handle_message(lane, message),
-            PeerEvent::Up(peer) => self.lane_up(lane, PeerFacts::read(peer.property(PROPERTY))),
-            PeerEvent::Down(_) => self.lane_down(lane),
+            PeerEvent::Message(_, message) => self.handle_message(now, lane, message),
+            PeerEvent::Up(peer) => {
+                self.lane_up(now, lane, PeerFacts::read(peer.property(PROPERTY)));
+            }
+            PeerEvent::Down(_) => self.lane_down(now, lane),
             _ => {}
         }
     }
@@ -134,8 +138,8 @@ impl CallMachine for ClientMachine {
         self.next_timeout()
     }
 
-    fn give_up(&mut self, _now: Instant, call: CallKey) {
-        self.cancel(call);
+    fn give_up(&mut self, now: Instant, call: CallKey) {
+        self.cancel(now, call);
     }
 
     fn next_step(&mut self) -> Option<Step<Self>> {
