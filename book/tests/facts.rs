@@ -9,7 +9,7 @@ use std::path::Path;
 use privateer_book::root;
 
 /// Where the code has a value and how it writes it; where a page has it and what it says.
-const NAMED: [[&str; 4]; 34] = [
+const NAMED: [[&str; 4]; 35] = [
     [
         "core/src/io/listener.rs",
         "HANDSHAKES_MAX: usize = 1024;",
@@ -153,6 +153,12 @@ const NAMED: [[&str; 4]; 34] = [
         "RECONNECT_MAX: Duration = Duration::from_millis(500);",
         LAZY_PIRATE,
         "is looked for | at most 500 ms apart |",
+    ],
+    [
+        "patterns/src/heartbeat/ahead.rs",
+        "MOST: usize = 1000;",
+        HEARTBEATS,
+        "up to 1,000 messages",
     ],
     [
         "patterns/src/retry/budget.rs",

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::ahead::{Ahead, octets};
 use super::stats::Ledger;
 use super::{Beat, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent};
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
@@ -22,7 +23,8 @@ use crate::retry::{Backoff, Jitter};
 /// A DEALER with one endpoint: it sends heartbeats, hands out everything else, and connects anew when the peer is dead.
 ///
 /// Heartbeats go out from a task of their own, so a peer that is busy with a message still beats. At most one message
-/// beyond those that were taken is read ahead; the rest waits in the connection.
+/// beyond those that were taken is read ahead; the rest waits in the connection. Only while a message waits for room to be
+/// sent, more are, so that the peer is judged: up to 1,000, or 64 MiB.
 ///
 /// # Example
 /// A worker of any protocol of your own:
@@ -194,27 +196,33 @@ struct Task {
 
 impl Task {
     async fn run(mut self, owner: mpsc::Sender<Message>, mut to_peer: mpsc::Receiver<Message>) {
-        let (mut received, mut unsent) = (None, None);
+        let (mut received, mut unsent) = (Ahead::new(), None);
         loop {
             let due = self.arm();
             let is_up = self.peer.is_some();
+            let reads = received.is_empty() || (unsent.is_some() && !received.is_full());
             tokio::select! {
                 biased;
                 () = &mut self.timer, if due => {
                     let now = Instant::now().into_std();
-                    if received.is_some() {
+                    if !reads {
                         self.links.hold(now);
                     }
                     self.links.handle_timeout(now);
                 }
                 () = owner.closed() => break,
-                Ok(place) = owner.reserve(), if received.is_some() => {
-                    if let Some(message) = received.take() {
+                Ok(place) = owner.reserve(), if !received.is_empty() => {
+                    if let Some(message) = received.pop() {
                         place.send(message);
                     }
                 }
-                event = self.socket.recv_event(), if received.is_none() => match event {
-                    Ok(event) => received = self.handle(event),
+                event = self.socket.recv_event(), if reads => match event {
+                    Ok(event) => {
+                        if let Some(message) = self.handle(event) {
+                            let octets = octets(&message);
+                            received.push(message, octets);
+                        }
+                    }
                     Err(_closed) => return,
                 },
                 () = self.socket.send_ready(), if is_up && unsent.is_some() => {
@@ -222,6 +230,10 @@ impl Task {
                 }
                 Some(message) = to_peer.recv(), if is_up && unsent.is_none() => {
                     unsent = self.send(message);
+                    if unsent.is_some() && !received.is_empty() {
+                        // What came until now is not read yet.
+                        self.links.hold(Instant::now().into_std());
+                    }
                 }
             }
             if self.beat() && self.reconnect(&owner).await.is_err() {
