@@ -23,11 +23,7 @@ impl QueueMachine {
     /// Gives requests that wait to workers that have room, until either is used up.
     pub(super) fn feed(&mut self, now: Instant) {
         while let Some((worker, request)) = self.next_pair() {
-            let queue = match self.is_single(request) {
-                true => &mut self.waiting,
-                false => &mut self.waiting_many,
-            };
-            queue.remove(&mut self.requests, request);
+            self.stop_waiting(request);
             self.give(now, worker, request);
         }
     }
@@ -100,6 +96,7 @@ impl QueueMachine {
         let Some(request) = self.requests.get_mut(id) else {
             return;
         };
+        let cost = request.cost;
         let Place::Waiting { expires } = request.place else {
             return;
         };
@@ -107,9 +104,22 @@ impl QueueMachine {
         request.body = body.detach();
         match is_single {
             true => self.waiting.push(&mut self.requests, id),
-            false => self.waiting_many.push(&mut self.requests, id),
+            false => {
+                self.waiting_many.push(&mut self.requests, id);
+                self.waiting_bytes += cost;
+            }
         }
         self.arm(expires, Timer::Request(id));
+    }
+
+    /// Takes a request that waits out of its queue.
+    fn stop_waiting(&mut self, id: Id<Request>) {
+        if self.is_single(id) {
+            return self.waiting.remove(&mut self.requests, id);
+        }
+        self.waiting_many.remove(&mut self.requests, id);
+        let cost = self.requests.get(id).map_or(0, |request| request.cost);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(cost);
     }
 
     /// A request may have waited long enough.
@@ -118,10 +128,7 @@ impl QueueMachine {
         if !matches!(place, Some(Place::Waiting { expires }) if expires == due) {
             return;
         }
-        match self.is_single(id) {
-            true => self.waiting.remove(&mut self.requests, id),
-            false => self.waiting_many.remove(&mut self.requests, id),
-        }
+        self.stop_waiting(id);
         self.drop_request(due, id, DropReason::Expired);
     }
 
