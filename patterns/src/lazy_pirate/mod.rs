@@ -41,7 +41,8 @@
 //! One snapshot each of all that is counted:
 //! - [`LazyPirate::stats`]: `calls`, each of which ends as one of `replies`, `not_connected`, `timed_out` (of which
 //!   `budget_spent`) and `cancelled`; `sent`, `hedged`, `late_replies`, `malformed`; now `in_flight`, `waiting`, `lanes`.
-//! - [`ServerHandle::stats`]: `requests`, `replies`, `undelivered`, `panicked`, `malformed`; now `in_hand`.
+//! - [`ServerHandle::stats`]: `requests`, `repeated`, `replies`, `client_gone`, `client_full`, `forgotten`, `panicked`,
+//!   `malformed`; now `in_hand`.
 
 mod call;
 mod desk;
