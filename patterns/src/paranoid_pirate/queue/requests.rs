@@ -12,12 +12,10 @@ use privateer_core::{Frame, Message};
 use super::machine::{Place, Request, Route, Timer, Worker};
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::Id;
+use crate::idempotency::join;
 use crate::paranoid_pirate::protocol::{ClientMessage, Framing, Malformed, ToWorker};
 use crate::timers::after;
 use crate::token;
-
-/// So many repeats of a call wait for its reply.
-const ROUTES: usize = 8;
 
 impl QueueMachine {
     /// Gives requests that wait to workers that have room, until either is used up.
@@ -164,9 +162,9 @@ impl QueueMachine {
         let Some(request) = self.requests.get_mut(id) else {
             return;
         };
-        request.routes.extend(repeat.routes);
-        if request.routes.len() > ROUTES {
-            let (client, _) = request.routes.remove(0);
+        let routes = repeat.routes.into_iter();
+        let forgotten = routes.filter_map(|route| join(&mut request.routes, route));
+        for (client, _) in forgotten.collect::<Vec<_>>() {
             self.drop_reply(client, DropReason::Repeated);
         }
     }
