@@ -20,7 +20,8 @@ use crate::majordomo::{PROPERTY, PeerFacts};
 /// A Majordomo broker (RFC 7, RFC 8): a value in your program, or the example program `mdbroker`.
 ///
 /// It serves clients and workers of any implementation of RFC 7. Requests are kept until they are answered: when a
-/// worker is lost, what it had in hand goes to another one.
+/// worker is lost, what it had in hand goes to another one. Peers may call themselves alike: each connection is a peer of
+/// its own, and nobody can take another's place by its routing id.
 ///
 /// # Example
 /// ```
@@ -102,8 +103,9 @@ impl Broker {
         let interval = options.heartbeat.interval;
         let announced = PeerFacts::privateer(std::num::NonZeroU16::MIN).with_heartbeat(interval);
         let socket = SocketOptions::new()
-            // A peer that was cut off may come back before its old connection is known to be dead.
-            .router_handover()
+            // A peer that was cut off may come back before its old connection is known to be dead, and some call themselves
+            // alike.
+            .router_names_all()
             // A worker that is busy in the way of RFC 7 shows only so that its machine lives.
             .heartbeat_interval(Some(interval))
             .heartbeat_timeout(interval.saturating_mul(2))
