@@ -126,19 +126,21 @@ async fn a_worker_that_is_stopped_finishes_first() {
 /// A client that is gone when its reply comes: dropped and counted.
 #[tokio::test]
 async fn a_reply_to_a_client_that_is_gone_is_counted() {
-    let hub = Hub::start().await;
+    // Over inproc a client is gone once it is closed.
+    let endpoints = ["inproc://gone-front", "inproc://gone-back"].map(|end| end.parse().unwrap());
+    let hub = Hub::at(endpoints, QueueOptions::default()).await;
     let worker = hub.raw(&[b"\x01"]).await;
     let client = hub.client();
     client.send("Hi").await.unwrap();
     let request = next(&worker).await;
     let _unsent = client.close_with(privateer::core::Linger::Discard).await;
     worker.send(request).await.unwrap();
-    until(|| {
-        let stats = hub.queue.stats();
-        stats.replies + stats.dropped(DropReason::ClientGone) == 1
-    })
-    .await;
-    hub.stop().await;
+    until(|| hub.queue.stats().in_flight == 0).await;
+    let stats = hub.stop().await;
+    assert_eq!(
+        (stats.replies, stats.dropped(DropReason::ClientGone)),
+        (0, 1)
+    );
 }
 
 /// Who waits for the end of a queue is told as well if it never ran, or if its future was dropped.

@@ -2,28 +2,38 @@
 
 use super::*;
 
-/// LP-4: a server that is stalled for three timeouts gets exactly three sends, with pauses between that differ.
+/// LP-4: a server that is stalled for three timeouts gets exactly three sends, with pauses between that differ: at random
+/// between nothing and 100 ms, then between nothing and 200 ms.
 #[test]
 fn a_stalled_server_gets_exactly_three_tries_spaced_with_jitter() {
     for is_ours in [true, false] {
-        let mut scene = Scene::new(1, LazyPirateOptions::default());
-        let call = scene.call("1");
-        scene.connect(is_ours);
-        let start = scene.now;
-        let mut at = Vec::new();
-        for _ in 0..7600 {
-            at.extend(scene.sent().iter().map(|_| scene.now - start));
-            scene.advance(ms(1));
-            scene.connect(is_ours);
+        let mut pauses = [Vec::new(), Vec::new()];
+        for seed in 0..100 {
+            let mut scene = Scene::new(1, LazyPirateOptions::default());
+            scene.client = LazyPirateMachine::new(1, LazyPirateOptions::default(), seed);
+            scene.outputs.clear();
+            scene.drain();
+            let call = scene.call("1");
+            let start = scene.now;
+            let mut at = Vec::new();
+            while scene.now - start < ms(7500) {
+                scene.connect(is_ours);
+                at.extend(scene.sent().iter().map(|_| scene.now));
+                scene.step(start + ms(7500));
+            }
+            let outcome = Outcome::TimedOut { tries: 3 };
+            assert_eq!(scene.finished(), [(call, outcome)]);
+            let [first, second, third] = <[_; 3]>::try_from(at).unwrap();
+            assert_eq!(first, start);
+            pauses[0].push(second - first - ms(2500));
+            pauses[1].push(third - second - ms(2500));
         }
-        assert_eq!(at.len(), 3, "{at:?}");
-        assert!(at[1] >= ms(2500) && at[1] <= ms(2602), "{at:?}");
-        assert!(
-            at[2] - at[1] >= ms(2500) && at[2] - at[1] <= ms(2702),
-            "{at:?}"
-        );
-        let outcome = Outcome::TimedOut { tries: 3 };
-        assert_eq!(scene.finished(), [(call, outcome)]);
+        for (pauses, longest) in pauses.iter().zip([100, 200]) {
+            let tenths = |pause: &Duration| pause.as_millis() * 10 / longest;
+            assert!(pauses.iter().all(|pause| pause.as_millis() <= longest));
+            let found: std::collections::HashSet<_> = pauses.iter().map(tenths).collect();
+            assert!((0..10).all(|tenth| found.contains(&tenth)), "{pauses:?}");
+        }
     }
 }
 

@@ -66,12 +66,20 @@ impl Scene {
 
     fn advance(&mut self, by: Duration) {
         let end = self.now + by;
-        while let Some(due) = self.client.next_timeout().filter(|due| *due <= end) {
-            self.now = self.now.max(due);
-            self.client.handle_timeout(self.now);
-            self.drain();
-        }
-        self.now = end;
+        while self.step(end) {}
+    }
+
+    /// Lets time pass until the next timeout; false if there is none until then.
+    fn step(&mut self, end: Instant) -> bool {
+        let due = self.client.next_timeout().filter(|due| *due <= end);
+        let Some(due) = due else {
+            self.now = end;
+            return false;
+        };
+        self.now = self.now.max(due);
+        self.client.handle_timeout(self.now);
+        self.drain();
+        true
     }
 
     fn take<T>(&mut self, take: impl Fn(&Output) -> Option<T>) -> Vec<T> {
