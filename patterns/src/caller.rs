@@ -11,9 +11,9 @@ use privateer_core::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::aborted::Aborted;
 use crate::connection;
 use crate::events::{EventSource, Events};
 
@@ -30,12 +30,14 @@ pub(crate) trait CallMachine: Debug + Send + 'static {
 
     /// Something happened on this connection.
     fn handle(&mut self, now: std::time::Instant, lane: Self::Lane, event: PeerEvent);
-    /// The time of `next_timeout` has come.
+    /// The time of [`due`](Self::due) has come; too early does no harm.
     fn time_out(&mut self, now: std::time::Instant);
     /// When it has to be told the time next.
     fn due(&self) -> Option<std::time::Instant>;
     /// The caller gives a call up; nothing happens if it has ended.
     fn give_up(&mut self, now: std::time::Instant, call: Self::Call);
+    /// There are no more calls: forgets all connections.
+    fn forget_lanes(&mut self);
     /// What has to be done next, if anything.
     fn next_step(&mut self) -> Option<Step<Self>>;
     /// Writes an event to the log.
@@ -82,7 +84,8 @@ struct State<M: CallMachine> {
     calls: HashMap<M::Call, oneshot::Sender<M::Outcome>>,
     /// The timeout that the timer waits for.
     armed: Option<std::time::Instant>,
-    timer: Option<AbortHandle>,
+    /// Ends with the client.
+    timer: Option<Aborted>,
     closed: bool,
 }
 
@@ -90,7 +93,7 @@ struct State<M: CallMachine> {
 #[derive(Debug)]
 struct Lane {
     socket: Arc<DealerSocket>,
-    reader: JoinHandle<()>,
+    reader: Aborted,
 }
 
 impl<M: CallMachine> Caller<M> {
@@ -130,9 +133,9 @@ impl<M: CallMachine> Caller<M> {
             events: EventSource::new(),
         });
         let keeping = keep_time(Arc::downgrade(&shared), earlier);
-        let timer = shared.runtime.spawn(keeping).abort_handle();
+        let timer = shared.runtime.spawn(keeping);
         let mut state = shared.state();
-        state.timer = Some(timer);
+        state.timer = Some(Aborted(timer));
         shared.act(&mut state);
         drop(state);
         Ok(Self(shared))
@@ -187,15 +190,16 @@ impl<M: CallMachine> Caller<M> {
             for (call, _caller) in state.calls.drain() {
                 state.machine.give_up(now, call);
             }
+            state.machine.forget_lanes();
             // All connections are closed here.
             while state.machine.next_step().is_some() {}
             std::mem::take(&mut state.lanes)
         };
         self.0.window.close();
-        for lane in lanes.into_values() {
-            lane.reader.abort();
+        for mut lane in lanes.into_values() {
+            lane.reader.0.abort();
             // It has a hand on the socket until it has ended.
-            let _aborted = lane.reader.await;
+            let _aborted = (&mut lane.reader.0).await;
             if let Some(socket) = Arc::into_inner(lane.socket) {
                 // Requests that nobody waits for need not be sent.
                 let _unsent = socket.close_with(Linger::Discard).await;
@@ -236,11 +240,7 @@ impl<M: CallMachine> Shared<M> {
                     Ok(opened) => drop(state.lanes.insert(lane, opened)),
                     Err(error) => tracing::error!(%error, "cannot connect"),
                 },
-                Step::Close(lane) => {
-                    if let Some(lane) = state.lanes.remove(&lane) {
-                        lane.reader.abort();
-                    }
-                }
+                Step::Close(lane) => drop(state.lanes.remove(&lane)),
                 Step::Tell(event) => {
                     M::log(&event);
                     self.events.tell(event);
@@ -270,19 +270,8 @@ impl<M: CallMachine> Shared<M> {
                 _ => read(client, lane, reading).await,
             }
         });
+        let reader = Aborted(reader);
         Ok(Lane { socket, reader })
-    }
-}
-
-impl<M: CallMachine> Drop for Shared<M> {
-    fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for lane in state.lanes.values() {
-            lane.reader.abort();
-        }
-        if let Some(timer) = &state.timer {
-            timer.abort();
-        }
     }
 }
 

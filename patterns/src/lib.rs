@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aborted;
 mod announcement;
 mod arena;
 pub mod blocking;

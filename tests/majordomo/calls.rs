@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::hub::{Hub, check, echo, no_limit};
 use crate::raw::{Raw, RawBroker, w_reply};
-use crate::support::sockets::{soon, until};
+use crate::support::sockets::{poll_times, soon, until};
 
 /// As many calls of a client may be in flight at a time.
 const WINDOW: usize = 256;
@@ -126,7 +126,26 @@ async fn closing_a_client_closes_its_connection() {
     soon(client.close()).await;
     assert_eq!(router.peers(), []);
     assert!(matches!(soon(call).await.unwrap(), Err(CallError::Closed)));
-    assert_eq!(clone.stats().in_flight, 0);
+    let stats = clone.stats();
+    assert_eq!((stats.in_flight, stats.lanes), (0, 0));
+}
+
+/// Nor is any left if `close` is given up while it waits for the first of several.
+#[tokio::test]
+async fn a_close_that_is_given_up_closes_all_connections() {
+    let broker = RawBroker::bind().await;
+    let client = Client::connect(&broker.endpoint).unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..2 {
+        let client = client.clone();
+        calls.spawn(async move { client.request("echo", "Hi").await });
+        let _request = broker.recv().await;
+    }
+    assert_eq!(client.stats().lanes, 2);
+    let clone = client.clone();
+    assert!(poll_times(1, client.close()).await.is_none());
+    until(|| broker.router.peers().is_empty()).await;
+    assert_eq!(clone.stats().lanes, 0);
 }
 
 /// A name that is none is an error at once.

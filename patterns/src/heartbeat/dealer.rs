@@ -9,12 +9,12 @@ use privateer_core::{
     PeerEvent, PeerId,
 };
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::ahead::{Ahead, octets};
 use super::stats::Ledger;
 use super::{Beat, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent};
+use crate::aborted::Aborted;
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
 use crate::connection;
 use crate::events::Events;
@@ -164,16 +164,6 @@ impl HeartbeatDealer {
         drop(incoming);
         // The task does not panic, and nobody aborted it.
         let _ended = (&mut task.0).await;
-    }
-}
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-pub(super) struct Aborted(pub(super) JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -13,11 +13,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::ahead::{Ahead, octets};
-use super::dealer::Aborted;
 use super::stats::Ledger;
 use super::{
     Beat, HeartbeatError, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent,
 };
+use crate::aborted::Aborted;
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
 use crate::events::Events;
 

@@ -132,6 +132,10 @@ impl CallMachine for LazyPirateMachine {
         self.cancel(now, call);
     }
 
+    fn forget_lanes(&mut self) {
+        self.close_lanes();
+    }
+
     fn next_step(&mut self) -> Option<Step<Self>> {
         Some(match self.poll_output()? {
             Output::OpenLane {

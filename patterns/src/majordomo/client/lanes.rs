@@ -204,6 +204,12 @@ impl ClientMachine {
         (lane.state == State::Single).then_some(key)
     }
 
+    /// Closes all lanes.
+    pub(super) fn close_lanes(&mut self) {
+        let lanes: Vec<_> = self.lanes.ids().collect();
+        lanes.into_iter().for_each(|lane| self.close(LaneKey(lane)));
+    }
+
     fn close(&mut self, lane: LaneKey) {
         let Some(closed) = self.lanes.get(lane.0) else {
             return;

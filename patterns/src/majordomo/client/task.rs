@@ -142,6 +142,10 @@ impl CallMachine for ClientMachine {
         self.cancel(now, call);
     }
 
+    fn forget_lanes(&mut self) {
+        self.close_lanes();
+    }
+
     fn next_step(&mut self) -> Option<Step<Self>> {
         Some(match self.poll_output()? {
             Output::OpenLane { lane, delay } => Step::Open(lane, 0, delay),
