@@ -11,7 +11,7 @@ use privateer_core::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::aborted::Aborted;
 use crate::connection;
@@ -141,14 +141,20 @@ impl<M: CallMachine> Caller<M> {
         Ok(Self(shared))
     }
 
-    /// Makes a call as soon as the window allows, and waits for its end; none if the client is closed.
+    /// Makes a call as soon as the window allows, and waits for its end; none if the client is closed. A call whose
+    /// deadline comes before its turn is made then, so that the machine ends it.
     ///
     /// Cancel safe: dropped before it is ready, the call is given up.
     pub(crate) async fn call(
         &self,
+        deadline: Option<std::time::Instant>,
         begin: impl FnOnce(&mut M, std::time::Instant) -> M::Call,
     ) -> Option<M::Outcome> {
-        let _turn = self.0.window.acquire().await.ok()?;
+        let turn = self.0.window.acquire();
+        let _turn = match deadline.map(Instant::from_std) {
+            Some(deadline) => timeout_at(deadline, turn).await.ok().transpose().ok()?,
+            None => Some(turn.await.ok()?),
+        };
         let (finish, finished) = oneshot::channel();
         let mut call = {
             let mut state = self.0.state();

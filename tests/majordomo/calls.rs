@@ -81,10 +81,31 @@ async fn a_call_without_a_broker_times_out() {
 async fn a_deadline_ends_a_call() {
     let hub = Hub::start().await;
     let until = |limit| no_limit().deadline(Some(Instant::now() + limit));
-    for limit in [20, 0].map(Duration::from_millis) {
-        let client = connected(&hub).await.call_options(until(limit));
-        assert_timed_out(soon(client.request("echo", "Hi")).await, 1);
+    for (limit, attempts) in [(20, 1), (0, 0)] {
+        let options = until(Duration::from_millis(limit));
+        let client = connected(&hub).await.call_options(options);
+        assert_timed_out(soon(client.request("echo", "Hi")).await, attempts);
     }
+}
+
+/// F-4: also one that waits for its turn.
+#[tokio::test]
+async fn a_deadline_ends_a_call_that_waits_for_its_turn() {
+    let hub = Hub::start().await;
+    let client = hub.client().call_options(no_limit());
+    let mut calls = JoinSet::new();
+    for _ in 0..WINDOW {
+        let client = client.clone();
+        calls.spawn(async move { client.request("echo", "Hi").await });
+    }
+    until(|| hub.stats().queued == WINDOW).await;
+    let deadline = Instant::now() + Duration::from_millis(20);
+    let hurried = client.clone();
+    let hurried = hurried.call_options(no_limit().deadline(Some(deadline)));
+    assert_timed_out(soon(hurried.request("echo", "Hi")).await, 0);
+    let stats = client.stats();
+    assert_eq!((stats.timed_out, stats.in_flight), (1, WINDOW));
+    hub.stop().await;
 }
 
 /// `close` ends all calls of all clones, and there are no more.

@@ -1,6 +1,6 @@
 //! [`LazyPirate`]: the machine at work, shared by all who call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use privateer_core::{Endpoint, EndpointError, Message, PeerEvent, SocketType};
 
@@ -11,13 +11,17 @@ use super::{
 use crate::announcement::{Announcement, PROPERTY, announce};
 use crate::caller::{CallMachine, Caller, Step};
 use crate::events::Events;
+use crate::timers::after;
 
 /// A Lazy Pirate client: many calls in flight to one of several servers, each with retries and an end in time. Cheap to
 /// clone.
 ///
 /// See [`lazy_pirate`](crate::lazy_pirate) for an example and for its contract.
 #[derive(Clone, Debug)]
-pub struct LazyPirate(Caller<LazyPirateMachine>);
+pub struct LazyPirate {
+    caller: Caller<LazyPirateMachine>,
+    within: Option<Duration>,
+}
 
 impl LazyPirate {
     /// A client of the servers at these endpoints, with default options. They need not be there yet.
@@ -55,10 +59,10 @@ impl LazyPirate {
         if servers.is_empty() {
             return Err(LazyPirateError::NoEndpoint);
         }
-        let window = options.window;
+        let (window, within) = (options.window, options.within);
         let machine = LazyPirateMachine::new(servers.len(), options, fastrand::u64(..));
         let caller = Caller::new(machine, servers, announce(&[PATTERN.to_owned()]), window)?;
-        Ok(Self(caller))
+        Ok(Self { caller, within })
     }
 
     /// Sends a request to one of the servers, and waits for the reply.
@@ -71,7 +75,10 @@ impl LazyPirate {
     /// Dropped before it is ready, the call is given up: the request may be worked on, and its reply is dropped.
     pub async fn request(&self, body: impl Into<Message>) -> Result<Message, LazyPirateError> {
         let body = body.into();
-        match self.0.call(|machine, now| machine.call(now, body)).await {
+        let now = tokio::time::Instant::now().into_std();
+        let deadline = self.within.map(|limit| after(now, limit));
+        let begin = |machine: &mut LazyPirateMachine, now| machine.call(now, deadline, body);
+        match self.caller.call(deadline, begin).await {
             Some(Outcome::Reply(reply)) => Ok(reply),
             Some(Outcome::NotConnected) => Err(LazyPirateError::NotConnected),
             Some(Outcome::TimedOut { tries }) => Err(LazyPirateError::TimedOut { tries }),
@@ -83,13 +90,13 @@ impl LazyPirate {
     /// What the client has counted, and what it holds now.
     #[must_use]
     pub fn stats(&self) -> LazyPirateStats {
-        self.0.look(LazyPirateMachine::stats)
+        self.caller.look(LazyPirateMachine::stats)
     }
 
     /// A subscription to what happens in the client from now on.
     #[must_use]
     pub fn events(&self) -> Events<LazyPirateEvent> {
-        self.0.events()
+        self.caller.events()
     }
 
     /// Ends all calls of all clones with [`LazyPirateError::Cancelled`] and closes the connections.
@@ -97,7 +104,7 @@ impl LazyPirate {
     /// # Cancel safety
     /// Dropped before it is ready, the connections close in the background.
     pub async fn close(self) {
-        self.0.close().await;
+        self.caller.close().await;
     }
 }
 

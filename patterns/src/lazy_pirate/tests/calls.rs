@@ -255,7 +255,7 @@ fn each_call_has_a_key_of_its_own() {
         let now = Instant::now();
         client.lane_up(now, lane, true);
         for _ in 0..10 {
-            client.call(now, Message::from("Hi"));
+            client.call(now, None, Message::from("Hi"));
         }
         for output in std::iter::from_fn(|| client.poll_output()) {
             if let Output::Send { message, .. } = output {
@@ -264,4 +264,22 @@ fn each_call_has_a_key_of_its_own() {
         }
     }
     assert_eq!(keys.len(), 20);
+}
+
+/// A deadline that has passed ends the call unsent.
+#[test]
+fn a_call_whose_time_is_over_is_not_sent() {
+    let mut scene = Scene::new(1, LazyPirateOptions::default());
+    let over = scene.call_until(Some(scene.now), "Hi");
+    assert_eq!(scene.finished(), [(over, Outcome::NotConnected)]);
+    let waits = scene.call_until(Some(scene.now + ms(100)), "Ho");
+    // Its connection is there before the timer has told.
+    scene.now += ms(150);
+    scene.connect(true);
+    scene.advance(ms(0));
+    assert_eq!(scene.finished(), [(waits, Outcome::TimedOut { tries: 0 })]);
+    let over = scene.call_until(Some(scene.now), "Hi");
+    assert_eq!(scene.finished(), [(over, Outcome::TimedOut { tries: 0 })]);
+    assert_eq!(scene.sent(), []);
+    assert_eq!(scene.client.next_timeout(), None);
 }

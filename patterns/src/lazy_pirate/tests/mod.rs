@@ -34,7 +34,12 @@ impl Scene {
     }
 
     fn call(&mut self, body: &str) -> CallKey {
-        let call = self.client.call(self.now, Message::from(body));
+        self.call_until(None, body)
+    }
+
+    fn call_until(&mut self, deadline: Option<Instant>, body: &str) -> CallKey {
+        let body = Message::from(body);
+        let call = self.client.call(self.now, deadline, body);
         self.drain();
         call
     }

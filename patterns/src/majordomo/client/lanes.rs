@@ -119,7 +119,10 @@ impl ClientMachine {
             let Some(call_id) = self.waiting.pop(&mut self.calls) else {
                 break;
             };
-            self.put_on(now, LaneKey(lane_id), call_id);
+            match self.is_over(now, call_id) {
+                true => self.end_unsent(call_id),
+                false => self.put_on(now, LaneKey(lane_id), call_id),
+            }
         }
         // Until a lane was up, nobody knows whether more than one is needed.
         let most = match self.is_stranger {

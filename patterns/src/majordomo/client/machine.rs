@@ -107,7 +107,8 @@ impl ClientMachine {
         }
     }
 
-    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`].
+    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`]; at once if its time is
+    /// over.
     pub fn call(
         &mut self,
         now: Instant,
@@ -129,6 +130,10 @@ impl ClientMachine {
             was_sent: false,
             lane: None,
         });
+        if self.is_over(now, id) {
+            self.end_unsent(id);
+            return CallKey(id);
+        }
         self.waiting.push(&mut self.calls, id);
         self.assign(now);
         // If it was sent at once, it is armed already.
@@ -231,10 +236,7 @@ impl ClientMachine {
             // What a broker of ours has is not sent again.
             false => RetryBudget::new(0, 1),
         };
-        let next = match call.retry.deadline().is_some_and(|ends| ends <= due) {
-            true => Next::GiveUp(GaveUp::DeadlineOver),
-            false => call.retry.failed(due, Failure::NoAnswer, &budget),
-        };
+        let next = call.retry.failed(now, Failure::NoAnswer, &budget);
         let attempts = call.retry.attempts();
         if let Next::GiveUp(reason) = next {
             self.stats.timed_out += 1;
@@ -274,6 +276,23 @@ impl ClientMachine {
             call.until = None;
         }
         self.arm(id);
+    }
+
+    /// Whether a call may take no longer.
+    pub(super) fn is_over(&self, now: Instant, id: Id<Call>) -> bool {
+        let ends = self.calls.get(id).and_then(|call| call.retry.deadline());
+        ends.is_some_and(|ends| ends <= now)
+    }
+
+    /// Ends a call that is in no queue, and whose time is over, without another attempt.
+    pub(super) fn end_unsent(&mut self, id: Id<Call>) {
+        let Some(ended) = self.calls.remove(id) else {
+            return;
+        };
+        self.stats.timed_out += 1;
+        let attempts = ended.retry.attempts();
+        let (call, outcome) = (CallKey(id), Outcome::TimedOut { attempts });
+        self.outputs.push_back(Output::Finished { call, outcome });
     }
 
     /// Ends a call without a reply.

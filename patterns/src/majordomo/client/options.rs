@@ -87,7 +87,8 @@ impl CallOptions {
     }
 
     /// How long each attempt may take, from when it is sent; none for no limit. The call ends after so many times that as
-    /// there are attempts, whether it could be sent or not.
+    /// there are attempts, whether it could be sent or not; a call that finds the window of 256 full waits for its turn
+    /// first, which does not count.
     /// - Default: 2.5 seconds    - Range: any
     #[must_use]
     pub const fn attempt_timeout(mut self, timeout: Option<Duration>) -> Self {
@@ -95,7 +96,7 @@ impl CallOptions {
         self
     }
 
-    /// When the call ends at the latest, whatever attempts are left; none for no limit.
+    /// When the call ends at the latest, whatever attempts are left, also while it waits for its turn; none for no limit.
     /// - Default: none    - Range: any; a time that has passed ends the call at once
     #[must_use]
     pub const fn deadline(mut self, deadline: Option<Instant>) -> Self {

@@ -68,7 +68,8 @@ impl Client {
     }
 
     /// Sends a request to a service, and waits for the reply. At most 256 calls of a client are in flight at a time;
-    /// others wait.
+    /// others wait, until their [`deadline`](CallOptions::deadline) at the longest. The limit that the attempts set
+    /// together counts from when the call is one of the 256.
     ///
     /// # Errors
     /// [`CallError::Name`], [`TimedOut`](CallError::TimedOut), [`Refused`](CallError::Refused) or
@@ -84,7 +85,7 @@ impl Client {
         let service = ServiceName::new(service)?;
         let (body, options) = (body.into(), self.options);
         let begin = |machine: &mut ClientMachine, now| machine.call(now, service, body, options);
-        match self.caller.call(begin).await {
+        match self.caller.call(options.deadline, begin).await {
             Some(Outcome::Reply(reply)) => Ok(reply),
             Some(Outcome::TimedOut { attempts }) => Err(CallError::TimedOut { attempts }),
             Some(Outcome::Refused { attempts }) => Err(CallError::Refused { attempts }),

@@ -255,3 +255,71 @@ fn timers_of_calls_that_ended_do_not_pile_up() {
     }
     assert!(scene.client.timers.len() < 100);
 }
+
+fn pauses(scene: &mut Scene) -> usize {
+    let told = scene.outputs(|output| match output {
+        Output::Event(ClientEvent::ClockPaused { late }) => Some(*late),
+        _ => None,
+    });
+    told.len()
+}
+
+/// A deadline that has passed ends the call unsent, and is no sign that the clock paused.
+#[test]
+fn a_call_whose_time_is_over_is_not_sent() {
+    let mut scene = Scene::default();
+    let before = scene.now;
+    scene.advance(ms(5000));
+    let patient = scene.call("Hi");
+    scene.first_lane(ours());
+    let first = only(scene.sent());
+    for deadline in [before, scene.now] {
+        let options = CallOptions::default().deadline(Some(deadline));
+        let over = scene.call_with("Ho", options);
+        let unsent = Outcome::TimedOut { attempts: 0 };
+        assert_eq!(scene.finished(), [(over, unsent)]);
+    }
+    let now = scene.now;
+    scene.client.handle_timeout(now);
+    scene.advance(ms(2500));
+    assert_eq!((scene.sent(), pauses(&mut scene)), (vec![], 0));
+    scene.echo(first);
+    assert_eq!(scene.finished(), [(patient, replied("Hi"))]);
+    assert_eq!(scene.client.stats().timed_out, 2);
+}
+
+/// Nor does a connection get what has waited too long for it, when it is there before the timer has told.
+#[test]
+fn a_call_that_has_waited_too_long_is_not_sent() {
+    for broker in [ours(), PeerFacts::default()] {
+        let mut scene = Scene::default();
+        let options = CallOptions::default().deadline(Some(scene.now + ms(100)));
+        let (over, patient) = (scene.call_with("Hi", options), scene.call("Ho"));
+        scene.now += ms(150);
+        let lane = scene.first_lane(broker);
+        let unsent = Outcome::TimedOut { attempts: 0 };
+        assert_eq!(scene.finished(), [(over, unsent)]);
+        let sent = only(scene.sent());
+        assert_eq!(sent.0, lane);
+        scene.echo(sent);
+        assert_eq!(scene.finished(), [(patient, replied("Ho"))]);
+    }
+}
+
+/// A timer that is late neither begins an attempt after the deadline, nor takes one from the budget.
+#[test]
+fn a_late_timer_begins_no_attempt_after_the_deadline() {
+    let mut scene = Scene::new(ClientOptions::default().budget(0, 1));
+    let options = CallOptions::default().attempt_timeout(Some(ms(100)));
+    let deadline = scene.now + ms(150);
+    let call = scene.call_with("Hi", options.deadline(Some(deadline)));
+    let lane = scene.first_lane(PeerFacts::default());
+    scene.sent();
+    scene.now += ms(200);
+    scene.client.handle_timeout(scene.now);
+    scene.drain();
+    let sent_once = Outcome::TimedOut { attempts: 1 };
+    assert_eq!(scene.finished(), [(call, sent_once)]);
+    assert_eq!(scene.closed(), [lane]);
+    assert_eq!(scene.client.budget.left(), 1);
+}
