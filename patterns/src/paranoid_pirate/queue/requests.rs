@@ -13,6 +13,7 @@ use super::machine::{Place, Request, Route, Timer, Worker};
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::Id;
 use crate::idempotency::join;
+use crate::majordomo::broker::cost;
 use crate::paranoid_pirate::protocol::{ClientMessage, Framing, Malformed, ToWorker};
 use crate::timers::after;
 use crate::token;
@@ -159,12 +160,22 @@ impl QueueMachine {
     /// A request repeats one that is not answered yet, and waits for the same reply; the oldest of too many is forgotten.
     pub(super) fn join(&mut self, id: Id<Request>, repeat: Request) {
         self.stats.repeated += 1;
+        let is_counted = !self.is_single(id);
         let Some(request) = self.requests.get_mut(id) else {
             return;
         };
-        let routes = repeat.routes.into_iter();
-        let forgotten = routes.filter_map(|route| join(&mut request.routes, route));
-        for (client, _) in forgotten.collect::<Vec<_>>() {
+        let before = request.cost;
+        let mut forgotten = Vec::new();
+        for route in repeat.routes {
+            request.cost += route_cost(&route);
+            forgotten.extend(join(&mut request.routes, route));
+        }
+        let gone: usize = forgotten.iter().map(route_cost).sum();
+        request.cost = request.cost.saturating_sub(gone);
+        if is_counted && matches!(request.place, Place::Waiting { .. }) {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(before) + request.cost;
+        }
+        for (client, _) in forgotten {
             self.drop_reply(client, DropReason::Repeated);
         }
     }
@@ -219,4 +230,9 @@ impl QueueMachine {
         let of_many = many.and_then(|request| Some((self.idle_for(false)?, request)));
         of_many.or_else(|| single.and_then(|request| Some((self.idle_for(true)?, request))))
     }
+}
+
+/// What it costs to keep a route, in bytes.
+pub(super) fn route_cost((_, envelope): &Route) -> usize {
+    envelope.as_ref().map_or(0, cost)
 }
