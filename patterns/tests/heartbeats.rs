@@ -127,6 +127,24 @@ async fn a_router_tells_that_a_silent_peer_is_dead_and_that_it_is_back() {
     within(router.close()).await;
 }
 
+/// What others say meanwhile does not put it off.
+#[tokio::test]
+async fn a_silent_peer_is_dead_also_beside_one_that_talks() {
+    let bound = HeartbeatRouter::bind("inproc://beside-one-that-talks", options());
+    let mut router = within(bound).await.unwrap();
+    let [silent, talking] = [(); 2].map(|()| DealerSocket::new().unwrap());
+    silent.connect(router.endpoint()).unwrap();
+    talking.connect(router.endpoint()).unwrap();
+    let talk = tokio::spawn(async move {
+        while talking.send("talk").await.is_ok() {
+            tokio::time::sleep(INTERVAL / 10).await;
+        }
+    });
+    while !matches!(within(router.recv()).await.unwrap(), RouterEvent::Dead(_)) {}
+    talk.abort();
+    within(router.close()).await;
+}
+
 /// A peer that says something and then hangs is presumed dead, also while its owner waits to send it more, and takes
 /// nothing; and then nobody waits any more.
 #[tokio::test]

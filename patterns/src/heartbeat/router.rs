@@ -145,8 +145,10 @@ impl HeartbeatRouter {
     /// Sends a message to a peer, and waits until that has room.
     ///
     /// # Errors
-    /// [`SendError`] with the message if the peer is not there; or if it has no room ([`SendError::would_block`]), and is
-    /// presumed dead, or more was read ahead than is kept: then [`recv`](Self::recv) first. There is no other.
+    /// [`SendError`] with the message if the peer is not there, or has no room and it is no use to wait for some
+    /// ([`SendError::would_block`]); there is no other. The latter has two causes:
+    /// - The peer is presumed dead. Its [`RouterEvent::Dead`] is received after what it said before; give up then.
+    /// - As much was read ahead as is kept. [`recv`](Self::recv) what waits, then send again.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing; the message is dropped with it.
@@ -253,6 +255,8 @@ struct Task {
 impl Task {
     async fn run(mut self, owner: mpsc::Sender<RouterEvent>) {
         let mut timer = Box::pin(sleep_until(Instant::now()));
+        // Whether it was read last, and whether a timeout came while it was not.
+        let (mut was_reading, mut was_held) = (true, false);
         loop {
             let due = self.shared.links().next_timeout().map(Instant::from_std);
             if let Some(due) = due
@@ -261,12 +265,19 @@ impl Task {
                 timer.as_mut().reset(due);
             }
             let reads = self.reads();
+            if reads && !was_reading && (self.owner_sends() || was_held) {
+                // What came until now is not read yet. Between two messages that the owner takes at once it is.
+                self.shared.links().hold(Instant::now().into_std());
+                was_held = false;
+            }
+            was_reading = reads;
             tokio::select! {
                 biased;
                 () = &mut timer, if due.is_some() => {
                     let (now, mut links) = (Instant::now().into_std(), self.shared.links());
                     if !reads {
                         links.hold(now);
+                        was_held = true;
                     }
                     links.handle_timeout(now);
                 }
@@ -276,10 +287,7 @@ impl Task {
                         place.send(event);
                     }
                 }
-                () = self.shared.begins.notified(), if !reads => {
-                    // What came until now is not read yet.
-                    self.shared.links().hold(Instant::now().into_std());
-                }
+                () = self.shared.begins.notified(), if !reads => {}
                 event = self.router.recv_event(), if reads => match event {
                     Ok(event) => self.handle(event),
                     Err(_closed) => return,
@@ -296,8 +304,11 @@ impl Task {
         if is_full {
             self.shared.vain.notify_waiters();
         }
-        let owner_sends = self.shared.sends.load(Ordering::Relaxed) > 0;
-        self.pending.is_empty() || (owner_sends && !is_full)
+        self.pending.is_empty() || (self.owner_sends() && !is_full)
+    }
+
+    fn owner_sends(&self) -> bool {
+        self.shared.sends.load(Ordering::Relaxed) > 0
     }
 
     fn handle(&mut self, event: PeerEvent) {
