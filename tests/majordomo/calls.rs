@@ -72,7 +72,10 @@ async fn a_call_without_a_broker_times_out() {
     let endpoint: Endpoint = soon(free.bind("tcp://127.0.0.1:*")).await.unwrap();
     soon(free.unbind(&endpoint)).await.unwrap();
     let client = Client::connect(&endpoint).unwrap().call_options(tries(3));
-    assert_timed_out(soon(client.request("echo", "Hi")).await, 0);
+    let outcome = soon(client.request("echo", "Hi")).await;
+    let text = outcome.as_ref().unwrap_err().to_string();
+    assert!(text.contains("could not be sent"), "{text}");
+    assert_timed_out(outcome, 0);
     assert_eq!(client.stats().resent, 0);
 }
 

@@ -24,7 +24,7 @@ use crate::retry::{Backoff, Jitter};
 ///
 /// Heartbeats go out from a task of their own, so a peer that is busy with a message still beats. At most one message
 /// beyond those that were taken is read ahead; the rest waits in the connection. Only while a message waits for room to be
-/// sent, more are, so that the peer is judged: up to 1,000, or 64 MiB.
+/// sent, more are, so that the peer is judged: up to 1,000, or 64 MiB. With more than that it is judged when they are taken.
 ///
 /// # Example
 /// A worker of any protocol of your own:
@@ -130,6 +130,10 @@ impl HeartbeatDealer {
     ///
     /// Ready means that the message is in line. What was sent on a connection that ends may be lost: if it must not be,
     /// wait for an answer, and [`retry`](crate::retry).
+    ///
+    /// While it waits for room, what comes is read ahead, so that a peer that hangs is noticed. One that says more than is
+    /// kept is judged only when its messages are taken, and if it takes nothing either, this waits for as long: limit the
+    /// time of a send to such a peer, and [`recv`](Self::recv) before the next.
     ///
     /// # Errors
     /// [`LinkClosed`] if the runtime shuts down; there is no other.

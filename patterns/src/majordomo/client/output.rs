@@ -51,7 +51,7 @@ pub enum Outcome {
     Reply(Message),
     /// There was no answer in time. The request may have been worked on all the same.
     TimedOut {
-        /// How many attempts there were; none if no connection to the broker stood.
+        /// How many attempts there were; none if no connection to the broker stood, or its time was over before.
         attempts: u32,
     },
     /// There was no answer in time, and the broker, a stranger, had its share of retries.

@@ -18,6 +18,11 @@ use crate::majordomo::{PROPERTY, PeerFacts, ServiceName};
 /// Calls survive lost connections and a broker that is restarted: what was not answered is sent again. So a request may
 /// be worked on more than once; each call ends once.
 ///
+/// - A broker of another implementation gets requests again only within a [`budget`](super::ClientOptions::budget); calls
+///   that would need more attempts than it allows end as [`CallError::Refused`].
+/// - If this process was stopped, or its machine suspended, calls whose time is over end soon after it wakes: what came
+///   meanwhile is read first, for 100 ms.
+///
 /// See [`Broker`](crate::Broker) for an example.
 #[derive(Clone, Debug)]
 pub struct Client {
