@@ -9,7 +9,7 @@ use std::path::Path;
 use privateer_book::root;
 
 /// Where the code has a value and how it writes it; where a page has it and what it says.
-const NAMED: [[&str; 4]; 35] = [
+const NAMED: [[&str; 4]; 37] = [
     [
         "core/src/io/listener.rs",
         "HANDSHAKES_MAX: usize = 1024;",
@@ -159,6 +159,18 @@ const NAMED: [[&str; 4]; 35] = [
         "MOST: usize = 1000;",
         HEARTBEATS,
         "up to 1,000 messages",
+    ],
+    [
+        "patterns/src/heartbeat/ahead.rs",
+        "MOST_OCTETS: usize = 64 << 20;",
+        HEARTBEATS,
+        "1,000 messages or 64 MiB",
+    ],
+    [
+        "patterns/src/paranoid_pirate/queue/options.rs",
+        "waiting_bytes: 64 << 20,",
+        PARANOID_PIRATE,
+        "| `waiting_bytes` | bytes | 64 MiB |",
     ],
     [
         "patterns/src/retry/budget.rs",

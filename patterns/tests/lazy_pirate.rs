@@ -66,19 +66,19 @@ async fn a_reply_whose_client_is_gone_is_counted_as_such() {
 
 #[tokio::test]
 async fn a_reply_that_its_client_does_not_take_is_counted_as_such() {
-    const REQUESTS: u64 = 3000;
+    const REQUESTS: usize = 3000;
     let (server, gate, client) = gated_echo("inproc://client-full").await;
-    gate.add_permits(3000);
+    gate.add_permits(REQUESTS);
     for _ in 0..REQUESTS {
         within(client.send(request())).await.unwrap();
     }
     until(&server, |stats| {
-        stats.requests == REQUESTS && stats.in_hand == 0
+        stats.requests == REQUESTS as u64 && stats.in_hand == 0
     })
     .await;
     let stats = server.stats();
     assert!(stats.client_full > 0);
-    assert_eq!(stats.replies + stats.client_full, REQUESTS);
+    assert_eq!(stats.replies + stats.client_full, REQUESTS as u64);
     assert_eq!((stats.client_gone, stats.forgotten), (0, 0));
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::hub::scaled;
 use crate::hub::{Hub, echo, no_limit, patient_worker, with_capacity};
-use crate::raw::{READY, REQUEST, Raw, message, w_reply};
+use crate::raw::{READY, REQUEST, Raw, message};
 use crate::support::sockets::{scale, until, within};
 
 /// How many calls of a client are in flight at a time, for those who do not wait for each reply.
@@ -189,15 +189,17 @@ async fn namesakes_do_not_get_in_each_others_way() {
     let mut clients = Vec::new();
     for count in 1..=2 {
         let client = Raw::with(named(), &hub.endpoint).await;
-        client.send(REQUEST);
+        let request = format!("{REQUEST} · {count:02}");
+        client.send(&request);
         until(|| hub.stats().in_flight == count).await;
-        clients.push(client);
+        clients.push((client, request));
     }
     for worker in &workers {
-        worker.send(&w_reply(&worker.request().await));
+        let request = worker.recv().await;
+        worker.send(&request.replace(" · 02 · ", " · 03 · "));
     }
-    for client in &clients {
-        assert_eq!(client.recv().await, REQUEST);
+    for (client, request) in &clients {
+        assert_eq!(client.recv().await, *request);
     }
     let stats = hub.stop().await;
     assert_eq!((stats.replies, stats.redispatched), (2, 0));

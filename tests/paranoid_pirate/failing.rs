@@ -5,6 +5,7 @@ use privateer::paranoid_pirate::PirateWorker;
 use privateer::paranoid_pirate::queue::DropReason;
 
 use super::*;
+use crate::support::sockets::poll_times;
 
 /// LB-5: killed in the middle of a request: another one answers it, as soon as the connection's end is seen.
 #[tokio::test]
@@ -146,12 +147,12 @@ async fn a_reply_to_a_client_that_is_gone_is_counted() {
 /// Who waits for the end of a queue is told as well if it never ran, or if its future was dropped.
 #[tokio::test]
 async fn a_queue_that_is_dropped_has_ended() {
-    for is_run in [true, false] {
+    for polls in [None, Some(0), Some(1)] {
         let queue = soon(Queue::bind(ANY, ANY)).await.unwrap();
         let handle = queue.handle();
-        match is_run {
-            true => drop(queue.run()),
-            false => drop(queue),
+        match polls {
+            Some(polls) => assert!(poll_times(polls, queue.run()).await.is_none()),
+            None => drop(queue),
         }
         soon(handle.ended()).await;
     }
