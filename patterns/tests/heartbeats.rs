@@ -140,7 +140,8 @@ async fn a_silent_peer_is_dead_also_beside_one_that_talks() {
             tokio::time::sleep(INTERVAL / 10).await;
         }
     });
-    while !matches!(within(router.recv()).await.unwrap(), RouterEvent::Dead(_)) {}
+    let dead = async { while !matches!(router.recv().await.unwrap(), RouterEvent::Dead(_)) {} };
+    within(dead).await;
     talk.abort();
     within(router.close()).await;
 }
