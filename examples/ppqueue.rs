@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use privateer::core::Endpoint;
 use privateer::paranoid_pirate::QueueOptions;
 
 mod common {
@@ -24,7 +23,7 @@ mod common {
 }
 
 use common::program::run;
-use common::queue::serve;
+use common::queue::{Sides, serve};
 
 /// Gives requests to workers that show that they live.
 #[derive(Parser)]
@@ -33,21 +32,14 @@ use common::queue::serve;
     after_help = "Example: ppqueue --frontend tcp://*:5555 --backend tcp://*:5556 --heartbeat 500"
 )]
 struct Options {
-    /// Where clients connect
-    #[arg(long, value_name = "EP", default_value = "tcp://*:5555")]
-    frontend: Endpoint,
-    /// Where workers connect
-    #[arg(long, value_name = "EP", default_value = "tcp://*:5556")]
-    backend: Endpoint,
+    #[command(flatten)]
+    sides: Sides,
     /// Milliseconds between heartbeats
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     heartbeat: u64,
     /// Silent heartbeats after which a worker is presumed dead
     #[arg(long, value_name = "N", default_value = "3")]
     liveness: NonZeroU32,
-    /// Print what was counted as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +47,6 @@ fn main() -> ExitCode {
         let behaviour = QueueOptions::default()
             .heartbeat_interval(Duration::from_millis(options.heartbeat))
             .liveness(options.liveness);
-        let endpoints = [options.frontend, options.backend];
-        serve(endpoints, behaviour, options.json, stop).await
+        serve(options.sides, behaviour, stop).await
     })
 }

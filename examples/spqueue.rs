@@ -12,7 +12,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use privateer::core::Endpoint;
 use privateer::paranoid_pirate::QueueOptions;
 
 mod common {
@@ -22,7 +21,7 @@ mod common {
 }
 
 use common::program::run;
-use common::queue::serve;
+use common::queue::{Sides, serve};
 
 /// Gives requests to the workers that are ready.
 #[derive(Parser)]
@@ -31,20 +30,10 @@ use common::queue::serve;
     after_help = "Example: spqueue --frontend tcp://*:5555 --backend tcp://*:5556"
 )]
 struct Options {
-    /// Where clients connect
-    #[arg(long, value_name = "EP", default_value = "tcp://*:5555")]
-    frontend: Endpoint,
-    /// Where workers connect
-    #[arg(long, value_name = "EP", default_value = "tcp://*:5556")]
-    backend: Endpoint,
-    /// Print what was counted as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    sides: Sides,
 }
 
 fn main() -> ExitCode {
-    run(async |options: Options, stop| {
-        let endpoints = [options.frontend, options.backend];
-        serve(endpoints, QueueOptions::default(), options.json, stop).await
-    })
+    run(async |options: Options, stop| serve(options.sides, QueueOptions::default(), stop).await)
 }

@@ -7,7 +7,7 @@ mod support;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use privateer::core::{
     DealerSocket, Endpoint, Frame, Linger, Message, RepSocket, ReqSocket, RouterSocket,
@@ -128,9 +128,10 @@ async fn a_dropped_call_frees_its_place() {
     let options = LazyPirateOptions::default().window(NonZeroUsize::MIN);
     let client = LazyPirate::with_options([&endpoint], options).unwrap();
     for number in 1..=3 {
-        let call = client.request("Hi");
-        let dropped = tokio::time::timeout(ms(20), call).await;
-        assert!(dropped.is_err());
+        tokio::select! {
+            outcome = client.request("Hi") => panic!("{outcome:?}"),
+            request = soon(router.recv()) => drop(request.unwrap()),
+        }
         let stats = client.stats();
         assert_eq!((stats.in_flight, stats.cancelled), (0, number));
     }
@@ -349,4 +350,27 @@ async fn noise_disturbs_nobody() {
     }
     assert_eq!(client.stats().malformed, 20);
     client.close().await;
+}
+
+/// The limit that is set bounds the wait for its turn, too.
+#[tokio::test]
+async fn a_call_that_waits_for_its_turn_ends_within_its_limit() {
+    let silent = RouterSocket::new().unwrap();
+    let endpoint = soon(silent.bind(ANY)).await.unwrap();
+    let options = LazyPirateOptions::default().window(NonZeroUsize::MIN);
+    let client = LazyPirate::with_options([&endpoint], options.within(ms(100))).unwrap();
+    let (start, limits) = (Instant::now(), 20);
+    let mut calls = JoinSet::new();
+    for _ in 0..limits {
+        let client = client.clone();
+        calls.spawn(async move { client.request("Hi").await });
+    }
+    for outcome in soon(calls.join_all()).await {
+        assert!(
+            matches!(outcome, Err(LazyPirateError::TimedOut { .. })),
+            "{outcome:?}"
+        );
+    }
+    // One after the other would take as many limits.
+    assert!(start.elapsed() < ms(100) * limits / 2);
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use privateer_book::root;
 
 /// Where the code has a value and how it writes it; where a page has it and what it says.
-const NAMED: [[&str; 4]; 34] = [
+const NAMED: [[&str; 4]; 37] = [
     [
         "core/src/io/listener.rs",
         "HANDSHAKES_MAX: usize = 1024;",
@@ -113,7 +113,7 @@ const NAMED: [[&str; 4]; 34] = [
         "when it is stopped | 30 s, by `Worker::drain`",
     ],
     [
-        WORKER,
+        CONNECTION,
         "RECONNECT_MAX: Duration = Duration::from_millis(500);",
         DEFAULTS,
         "absent broker | at most 500 ms",
@@ -149,10 +149,28 @@ const NAMED: [[&str; 4]; 34] = [
         "is made anew | 250 ms |",
     ],
     [
-        WORKER,
+        CONNECTION,
         "RECONNECT_MAX: Duration = Duration::from_millis(500);",
         LAZY_PIRATE,
         "is looked for | at most 500 ms apart |",
+    ],
+    [
+        "patterns/src/heartbeat/ahead.rs",
+        "MOST: usize = 1000;",
+        HEARTBEATS,
+        "up to 1,000 messages",
+    ],
+    [
+        "patterns/src/heartbeat/ahead.rs",
+        "MOST_OCTETS: usize = 64 << 20;",
+        HEARTBEATS,
+        "1,000 messages or 64 MiB",
+    ],
+    [
+        "patterns/src/paranoid_pirate/queue/options.rs",
+        "waiting_bytes: 64 << 20,",
+        PARANOID_PIRATE,
+        "| `waiting_bytes` | bytes | 64 MiB |",
     ],
     [
         "patterns/src/retry/budget.rs",
@@ -218,6 +236,7 @@ const NAMED: [[&str; 4]; 34] = [
 
 const CLIENT: &str = "patterns/src/majordomo/client/task.rs";
 const BROKER: &str = "patterns/src/majordomo/broker/task.rs";
+const CONNECTION: &str = "patterns/src/connection.rs";
 const WORKER: &str = "patterns/src/majordomo/worker/task.rs";
 const PROTOCOL: &str = "patterns/src/majordomo/protocol.rs";
 const DEFAULTS: &str = "book/src/defaults.md";

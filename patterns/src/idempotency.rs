@@ -99,6 +99,15 @@ impl Default for ReplyCacheOptions {
     }
 }
 
+/// So many requests of one call wait for its reply.
+const ROUTES: usize = 8;
+
+/// Lets one more request of a call wait for its reply; gives the one that is forgotten for it, the oldest of too many.
+pub(crate) fn join<R>(routes: &mut Vec<R>, route: R) -> Option<R> {
+    routes.push(route);
+    (routes.len() > ROUTES).then(|| routes.remove(0))
+}
+
 /// Calls with keys: those in hand, each with an `R` by which its owner knows it, and those that ended not long ago.
 #[derive(Debug)]
 pub(crate) struct Calls<R> {

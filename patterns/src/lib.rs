@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod aborted;
 mod announcement;
 mod arena;
 pub mod blocking;
+mod caller;
+mod connection;
+mod ended;
 mod events;
 pub mod heartbeat;
 mod idempotency;

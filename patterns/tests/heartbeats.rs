@@ -127,6 +127,105 @@ async fn a_router_tells_that_a_silent_peer_is_dead_and_that_it_is_back() {
     within(router.close()).await;
 }
 
+/// What others say meanwhile does not put it off.
+#[tokio::test]
+async fn a_silent_peer_is_dead_also_beside_one_that_talks() {
+    let bound = HeartbeatRouter::bind("inproc://beside-one-that-talks", options());
+    let mut router = within(bound).await.unwrap();
+    let [silent, talking] = [(); 2].map(|()| DealerSocket::new().unwrap());
+    silent.connect(router.endpoint()).unwrap();
+    talking.connect(router.endpoint()).unwrap();
+    let talk = tokio::spawn(async move {
+        while talking.send("talk").await.is_ok() {
+            tokio::time::sleep(INTERVAL / 10).await;
+        }
+    });
+    let dead = async { while !matches!(router.recv().await.unwrap(), RouterEvent::Dead(_)) {} };
+    within(dead).await;
+    talk.abort();
+    within(router.close()).await;
+}
+
+/// A peer that says something and then hangs is presumed dead, also while its owner waits to send it more, and takes
+/// nothing; and then nobody waits any more.
+#[tokio::test]
+async fn a_peer_that_hangs_with_a_full_pipe_is_dead_while_a_send_waits_for_it() {
+    let bound = HeartbeatRouter::bind("inproc://hangs-with-a-full-pipe", options());
+    let mut router = within(bound).await.unwrap();
+    let raw = DealerSocket::new().unwrap();
+    raw.connect(router.endpoint()).unwrap();
+    let Ok(RouterEvent::Up(peer)) = within(router.recv()).await else {
+        panic!("it is not there");
+    };
+    for number in 10..20_u8 {
+        raw.send([number]).await.unwrap();
+    }
+    let refused = loop {
+        if let Err(refused) = within(router.send(&peer, "more")).await {
+            break refused;
+        }
+    };
+    assert!(refused.would_block());
+    assert_eq!(refused.into_message(), Message::from("more"));
+    assert_eq!(router.stats().presumed_dead, 1);
+    for number in 10..20_u8 {
+        let event = within(router.recv()).await.unwrap();
+        let RouterEvent::Message(_, message) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(message, Message::from([number]));
+    }
+    let event = within(router.recv()).await.unwrap();
+    assert!(matches!(event, RouterEvent::Dead(_)), "{event:?}");
+    let refused = within(router.send(&peer, "more")).await.unwrap_err();
+    assert!(refused.would_block());
+    within(router.close()).await;
+}
+
+/// Nor does who sends more than is taken wait for ever for one that does the same.
+#[tokio::test]
+async fn a_send_does_not_wait_while_too_much_waits_to_be_taken() {
+    let bound = HeartbeatRouter::bind("inproc://sends-and-does-not-take", options());
+    let mut router = within(bound).await.unwrap();
+    let raw = DealerSocket::new().unwrap();
+    raw.connect(router.endpoint()).unwrap();
+    let Ok(RouterEvent::Up(peer)) = within(router.recv()).await else {
+        panic!("it is not there");
+    };
+    let noise = tokio::spawn(async move { while raw.send("noise").await.is_ok() {} });
+    let refused = loop {
+        if let Err(refused) = within(router.send(&peer, "more")).await {
+            break refused;
+        }
+    };
+    assert!(refused.would_block());
+    assert_eq!(router.stats().presumed_dead, 0);
+    noise.abort();
+    within(router.close()).await;
+}
+
+/// A dealer's peer that says something and then hangs is replaced, also while a message waits for room.
+#[tokio::test]
+async fn a_dealer_whose_message_waits_for_room_notices_a_dead_peer() {
+    let router = RouterSocket::new().unwrap();
+    let endpoint = within(router.bind("inproc://waits-for-room"))
+        .await
+        .unwrap();
+    let dealer = HeartbeatDealer::connect(&endpoint, options().greeting("hello")).unwrap();
+    let mut events = dealer.events();
+    let (peer, _hello) = within(router.recv()).await.unwrap();
+    for number in 10..20_u8 {
+        within(router.send(&peer, [number])).await.unwrap();
+    }
+    let sending = async { while dealer.send("more").await.is_ok() {} };
+    let dead =
+        async { while within(events.next()).await.unwrap() != Some(LinkEvent::PresumedDead) {} };
+    tokio::select! {
+        () = sending => panic!("its task has ended"),
+        () = dead => {}
+    }
+}
+
 /// HB-3: a peer whose interval is four times ours announces it, and is not killed.
 #[tokio::test]
 async fn a_peer_with_a_longer_interval_lives() {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use privateer::core::{DealerSocket, Endpoint};
+use privateer::core::{DealerSocket, Endpoint, RouterSocket};
 use privateer::majordomo::client::{CallOptions, ClientEvent};
 use privateer::{CallError, Client, Service};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::hub::{Hub, check, echo, no_limit};
 use crate::raw::{Raw, RawBroker, w_reply};
-use crate::support::sockets::{soon, until};
+use crate::support::sockets::{poll_times, soon, until};
 
 /// As many calls of a client may be in flight at a time.
 const WINDOW: usize = 256;
@@ -31,12 +31,19 @@ fn assert_timed_out(outcome: Result<privateer::core::Message, CallError>, expect
     }
 }
 
+/// A client whose connection stands.
+async fn connected(hub: &Hub) -> Client {
+    let client = hub.client();
+    soon(client.request("mmi.service", "echo")).await.unwrap();
+    client
+}
+
 /// LP-1: without a worker a call ends after its attempts, and says how many there were.
 #[tokio::test]
 async fn a_call_without_a_worker_times_out() {
     let hub = Hub::start().await;
     for attempts in [1, 2, 5] {
-        let client = hub.client().call_options(tries(attempts));
+        let client = connected(&hub).await.call_options(tries(attempts));
         let mut events = client.events();
         let outcome = soon(client.request("echo", "Hi")).await;
         let text = outcome.as_ref().unwrap_err().to_string();
@@ -58,14 +65,17 @@ async fn a_call_without_a_worker_times_out() {
     hub.stop().await;
 }
 
-/// LP-1: without a broker, too.
+/// LP-1: without a broker, too; then no attempt was made.
 #[tokio::test]
 async fn a_call_without_a_broker_times_out() {
     let free = DealerSocket::new().unwrap();
     let endpoint: Endpoint = soon(free.bind("tcp://127.0.0.1:*")).await.unwrap();
     soon(free.unbind(&endpoint)).await.unwrap();
     let client = Client::connect(&endpoint).unwrap().call_options(tries(3));
-    assert_timed_out(soon(client.request("echo", "Hi")).await, 3);
+    let outcome = soon(client.request("echo", "Hi")).await;
+    let text = outcome.as_ref().unwrap_err().to_string();
+    assert!(text.contains("could not be sent"), "{text}");
+    assert_timed_out(outcome, 0);
     assert_eq!(client.stats().resent, 0);
 }
 
@@ -74,10 +84,31 @@ async fn a_call_without_a_broker_times_out() {
 async fn a_deadline_ends_a_call() {
     let hub = Hub::start().await;
     let until = |limit| no_limit().deadline(Some(Instant::now() + limit));
-    let client = hub.client().call_options(until(Duration::from_millis(20)));
-    assert_timed_out(soon(client.request("echo", "Hi")).await, 1);
-    let client = hub.client().call_options(until(Duration::ZERO));
-    assert_timed_out(soon(client.request("echo", "Hi")).await, 1);
+    for (limit, attempts) in [(20, 1), (0, 0)] {
+        let options = until(Duration::from_millis(limit));
+        let client = connected(&hub).await.call_options(options);
+        assert_timed_out(soon(client.request("echo", "Hi")).await, attempts);
+    }
+}
+
+/// F-4: also one that waits for its turn.
+#[tokio::test]
+async fn a_deadline_ends_a_call_that_waits_for_its_turn() {
+    let hub = Hub::start().await;
+    let client = hub.client().call_options(no_limit());
+    let mut calls = JoinSet::new();
+    for _ in 0..WINDOW {
+        let client = client.clone();
+        calls.spawn(async move { client.request("echo", "Hi").await });
+    }
+    until(|| hub.stats().queued == WINDOW).await;
+    let deadline = Instant::now() + Duration::from_millis(20);
+    let hurried = client.clone();
+    let hurried = hurried.call_options(no_limit().deadline(Some(deadline)));
+    assert_timed_out(soon(hurried.request("echo", "Hi")).await, 0);
+    let stats = client.stats();
+    assert_eq!((stats.timed_out, stats.in_flight), (1, WINDOW));
+    hub.stop().await;
 }
 
 /// `close` ends all calls of all clones, and there are no more.
@@ -98,9 +129,47 @@ async fn closing_a_client_ends_its_calls() {
     }
     let after = soon(clone.request("echo", "Hi")).await;
     assert!(matches!(after, Err(CallError::Closed)), "{after:?}");
+    let stats = clone.stats();
+    assert_eq!((stats.in_flight, stats.cancelled), (0, WINDOW as u64));
     // The broker sees it go.
     until(|| hub.stats().queued == 0).await;
     hub.stop().await;
+}
+
+/// Once `close` is ready there is no connection left, also while another has a clone.
+#[tokio::test]
+async fn closing_a_client_closes_its_connection() {
+    let router = RouterSocket::new().unwrap();
+    let endpoint = soon(router.bind("inproc://closing-a-client"))
+        .await
+        .unwrap();
+    let client = Client::connect(&endpoint).unwrap();
+    let (calling, clone) = (client.clone(), client.clone());
+    let call = tokio::spawn(async move { calling.request("echo", "Hi").await });
+    let _request = soon(router.recv()).await.unwrap();
+    soon(client.close()).await;
+    assert_eq!(router.peers(), []);
+    assert!(matches!(soon(call).await.unwrap(), Err(CallError::Closed)));
+    let stats = clone.stats();
+    assert_eq!((stats.in_flight, stats.lanes), (0, 0));
+}
+
+/// Nor is any left if `close` is given up while it waits for the first of several.
+#[tokio::test]
+async fn a_close_that_is_given_up_closes_all_connections() {
+    let broker = RawBroker::bind().await;
+    let client = Client::connect(&broker.endpoint).unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..2 {
+        let client = client.clone();
+        calls.spawn(async move { client.request("echo", "Hi").await });
+        let _request = broker.recv().await;
+    }
+    assert_eq!(client.stats().lanes, 2);
+    let clone = client.clone();
+    assert!(poll_times(1, client.close()).await.is_none());
+    until(|| broker.router.peers().is_empty()).await;
+    assert_eq!(clone.stats().lanes, 0);
 }
 
 /// A name that is none is an error at once.

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::hub::{Hub, check, echo, patient, patient_worker, with_capacity};
 use crate::raw::{DISCONNECT, REQUEST, Raw, w_reply};
-use crate::support::sockets::{scale, soon, until};
+use crate::support::sockets::{poll_times, scale, soon, until};
 
 /// Holds back what a service answers.
 struct Gate {
@@ -252,4 +252,18 @@ async fn a_call_outlives_its_broker() {
         (2, 1, 1, 1)
     );
     assert_eq!(next.stop().await.replies, 1);
+}
+
+/// Who waits for the end of a broker is told as well if it never ran, or if its future was dropped.
+#[tokio::test]
+async fn a_broker_that_is_dropped_has_ended() {
+    for polls in [None, Some(0), Some(1)] {
+        let broker = Broker::bind("tcp://127.0.0.1:*").await.unwrap();
+        let handle = broker.handle();
+        match polls {
+            Some(polls) => assert!(poll_times(polls, broker.run()).await.is_none()),
+            None => drop(broker),
+        }
+        soon(handle.ended()).await;
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use privateer::core::{Endpoint, Frame, Message, ReqSocket};
+use privateer::core::{Endpoint, Frame, Message, ReqSocket, RoutingId, SocketOptions};
 use privateer::majordomo::broker::{BrokerStats, DropReason};
 use privateer::majordomo::protocol::{
     BrokerCommand, ClientMessage, MAX_FRAMES, Malformed, WorkerCommand,
@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::hub::scaled;
 use crate::hub::{Hub, echo, no_limit, patient_worker, with_capacity};
-use crate::raw::{READY, Raw, message};
-use crate::support::sockets::{scale, within};
+use crate::raw::{READY, REQUEST, Raw, message};
+use crate::support::sockets::{scale, until, within};
 
 /// How many calls of a client are in flight at a time, for those who do not wait for each reply.
 const WINDOW: usize = 64;
@@ -172,4 +172,35 @@ async fn our_client(broker: Endpoint, client: usize, calls: usize) -> usize {
     let stats = ours.stats();
     assert_eq!((stats.resent, stats.late_replies, stats.lanes), (0, 0, 1));
     usize::try_from(stats.replies).unwrap()
+}
+
+/// Peers that call themselves alike do not get in each other's way: neither loses its connection, nor a reply.
+#[tokio::test]
+async fn namesakes_do_not_get_in_each_others_way() {
+    let hub = Hub::start().await;
+    let named = || SocketOptions::new().routing_id(RoutingId::new("twin").unwrap());
+    let mut workers = Vec::new();
+    for count in 1..=2 {
+        let worker = Raw::with(named(), &hub.endpoint).await;
+        worker.send(READY);
+        hub.workers(count).await;
+        workers.push(worker);
+    }
+    let mut clients = Vec::new();
+    for count in 1..=2 {
+        let client = Raw::with(named(), &hub.endpoint).await;
+        let request = format!("{REQUEST} · {count:02}");
+        client.send(&request);
+        until(|| hub.stats().in_flight == count).await;
+        clients.push((client, request));
+    }
+    for worker in &workers {
+        let request = worker.recv().await;
+        worker.send(&request.replace(" · 02 · ", " · 03 · "));
+    }
+    for (client, request) in &clients {
+        assert_eq!(client.recv().await, *request);
+    }
+    let stats = hub.stop().await;
+    assert_eq!((stats.replies, stats.redispatched), (2, 0));
 }

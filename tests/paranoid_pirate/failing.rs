@@ -5,6 +5,7 @@ use privateer::paranoid_pirate::PirateWorker;
 use privateer::paranoid_pirate::queue::DropReason;
 
 use super::*;
+use crate::support::sockets::poll_times;
 
 /// LB-5: killed in the middle of a request: another one answers it, as soon as the connection's end is seen.
 #[tokio::test]
@@ -126,17 +127,33 @@ async fn a_worker_that_is_stopped_finishes_first() {
 /// A client that is gone when its reply comes: dropped and counted.
 #[tokio::test]
 async fn a_reply_to_a_client_that_is_gone_is_counted() {
-    let hub = Hub::start().await;
+    // Over inproc a client is gone once it is closed.
+    let endpoints = ["inproc://gone-front", "inproc://gone-back"].map(|end| end.parse().unwrap());
+    let hub = Hub::at(endpoints, QueueOptions::default()).await;
     let worker = hub.raw(&[b"\x01"]).await;
     let client = hub.client();
     client.send("Hi").await.unwrap();
     let request = next(&worker).await;
     let _unsent = client.close_with(privateer::core::Linger::Discard).await;
     worker.send(request).await.unwrap();
-    until(|| {
-        let stats = hub.queue.stats();
-        stats.replies + stats.dropped(DropReason::ClientGone) == 1
-    })
-    .await;
-    hub.stop().await;
+    until(|| hub.queue.stats().in_flight == 0).await;
+    let stats = hub.stop().await;
+    assert_eq!(
+        (stats.replies, stats.dropped(DropReason::ClientGone)),
+        (0, 1)
+    );
+}
+
+/// Who waits for the end of a queue is told as well if it never ran, or if its future was dropped.
+#[tokio::test]
+async fn a_queue_that_is_dropped_has_ended() {
+    for polls in [None, Some(0), Some(1)] {
+        let queue = soon(Queue::bind(ANY, ANY)).await.unwrap();
+        let handle = queue.handle();
+        match polls {
+            Some(polls) => assert!(poll_times(polls, queue.run()).await.is_none()),
+            None => drop(queue),
+        }
+        soon(handle.ended()).await;
+    }
 }

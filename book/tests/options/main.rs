@@ -99,6 +99,7 @@ fn worker_options_are_as_documented() {
 fn client_options_are_as_documented() {
     let file = "patterns/src/majordomo/client/options.rs";
     let value = format!("{:?}", ClientOptions::default());
+    let value = value.replace(" budget: (10, 10)", " budget: 10 percent");
     check_pattern(MAJORDOMO, "ClientOptions", file, &value);
     let value = format!("{:?}", CallOptions::default());
     check_pattern(MAJORDOMO, "CallOptions", file, &value);

@@ -6,22 +6,25 @@ use std::time::Duration;
 
 use privateer_core::{
     ConnectError, DealerSocket, Endpoint, EndpointError, Linger, Message, NoRuntime, Peer,
-    PeerEvent, PeerId, SocketOptions,
+    PeerEvent, PeerId,
 };
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::ahead::{Ahead, octets};
 use super::stats::Ledger;
 use super::{Beat, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent};
+use crate::aborted::Aborted;
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
+use crate::connection;
 use crate::events::Events;
 use crate::retry::{Backoff, Jitter};
 
 /// A DEALER with one endpoint: it sends heartbeats, hands out everything else, and connects anew when the peer is dead.
 ///
 /// Heartbeats go out from a task of their own, so a peer that is busy with a message still beats. At most one message
-/// beyond those that were taken is read ahead; the rest waits in the connection.
+/// beyond those that were taken is read ahead; the rest waits in the connection. Only while a message waits for room to be
+/// sent, more are, so that the peer is judged: up to 1,000, or 64 MiB. With more than that it is judged when they are taken.
 ///
 /// # Example
 /// A worker of any protocol of your own:
@@ -74,8 +77,6 @@ pub enum HeartbeatError {
 /// The pause before a new connection when the peer was dead: from the first, doubled, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
-/// The longest wait between two tries to connect.
-const RECONNECT_MAX: Duration = Duration::from_millis(500);
 /// Messages that wait to be sent, or to be taken.
 const AHEAD: usize = 1;
 
@@ -130,6 +131,10 @@ impl HeartbeatDealer {
     /// Ready means that the message is in line. What was sent on a connection that ends may be lost: if it must not be,
     /// wait for an answer, and [`retry`](crate::retry).
     ///
+    /// While it waits for room, what comes is read ahead, so that a peer that hangs is noticed. One that says more than is
+    /// kept is judged only when its messages are taken, and if it takes nothing either, this waits for as long: limit the
+    /// time of a send to such a peer, and [`recv`](Self::recv) before the next.
+    ///
     /// # Errors
     /// [`LinkClosed`] if the runtime shuts down; there is no other.
     ///
@@ -166,25 +171,10 @@ impl HeartbeatDealer {
     }
 }
 
-/// A task that ends with its owner.
-#[derive(Debug)]
-pub(super) struct Aborted(pub(super) JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A socket for one peer at a time: what waits for one must not come before the greeting to the next.
+/// A socket for one connection.
 fn open(options: &HeartbeatOptions) -> Result<DealerSocket, NoRuntime> {
     let announced = announce(&[heartbeat_token(options.interval)]);
-    let socket = SocketOptions::new()
-        .immediate()
-        .reconnect_interval_max(RECONNECT_MAX)
-        .property(PROPERTY, announced)
-        .unwrap_or_default();
-    DealerSocket::with_options(socket)
+    DealerSocket::with_options(connection::options(announced))
 }
 
 struct Task {
@@ -200,27 +190,33 @@ struct Task {
 
 impl Task {
     async fn run(mut self, owner: mpsc::Sender<Message>, mut to_peer: mpsc::Receiver<Message>) {
-        let (mut received, mut unsent) = (None, None);
+        let (mut received, mut unsent) = (Ahead::new(), None);
         loop {
             let due = self.arm();
             let is_up = self.peer.is_some();
+            let reads = received.is_empty() || (unsent.is_some() && !received.is_full());
             tokio::select! {
                 biased;
                 () = &mut self.timer, if due => {
                     let now = Instant::now().into_std();
-                    if received.is_some() {
+                    if !reads {
                         self.links.hold(now);
                     }
                     self.links.handle_timeout(now);
                 }
                 () = owner.closed() => break,
-                Ok(place) = owner.reserve(), if received.is_some() => {
-                    if let Some(message) = received.take() {
+                Ok(place) = owner.reserve(), if !received.is_empty() => {
+                    if let Some(message) = received.pop() {
                         place.send(message);
                     }
                 }
-                event = self.socket.recv_event(), if received.is_none() => match event {
-                    Ok(event) => received = self.handle(event),
+                event = self.socket.recv_event(), if reads => match event {
+                    Ok(event) => {
+                        if let Some(message) = self.handle(event) {
+                            let octets = octets(&message);
+                            received.push(message, octets);
+                        }
+                    }
                     Err(_closed) => return,
                 },
                 () = self.socket.send_ready(), if is_up && unsent.is_some() => {
@@ -228,6 +224,10 @@ impl Task {
                 }
                 Some(message) = to_peer.recv(), if is_up && unsent.is_none() => {
                     unsent = self.send(message);
+                    if unsent.is_some() && !received.is_empty() {
+                        // What came until now is not read yet.
+                        self.links.hold(Instant::now().into_std());
+                    }
                 }
             }
             if self.beat() && self.reconnect(&owner).await.is_err() {

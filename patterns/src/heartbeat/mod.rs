@@ -30,6 +30,7 @@
 //! `beats_received`, `received`, `connections`, `disconnections`, `presumed_dead`, `clock_pauses`. Their `events` tell the
 //! same as it happens, as [`LinkEvent`]s.
 
+mod ahead;
 mod dealer;
 mod engine;
 mod options;

@@ -1,27 +1,31 @@
 //! [`HeartbeatRouter`]: a ROUTER that sends heartbeats to its peers, and tells which of them are dead.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use privateer_core::{
     Endpoint, EndpointError, Message, Peer, PeerEvent, PeerId, RouterSocket, SendError,
     SocketOptions,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::dealer::Aborted;
+use super::ahead::{Ahead, octets};
 use super::stats::Ledger;
 use super::{
     Beat, HeartbeatError, HeartbeatOptions, HeartbeatStats, Heartbeats, LinkClosed, LinkEvent,
 };
+use crate::aborted::Aborted;
 use crate::announcement::{Announcement, PROPERTY, announce, heartbeat_token};
 use crate::events::Events;
 
 /// A ROUTER that sends heartbeats to its peers, hands out everything else, and tells which peers are dead.
 ///
 /// Heartbeats go out from a task of their own, so that they go on while its owner is busy. At most one message beyond
-/// those that were taken is read ahead; as long as its owner takes none, no peer is judged.
+/// those that were taken is read ahead; as long as its owner takes none, no peer is judged. Only while it waits in
+/// [`send`](Self::send), peers are: then up to 1,000 messages, or 64 MiB, are read ahead.
 ///
 /// # Example
 /// ```
@@ -65,6 +69,14 @@ pub enum RouterEvent {
 struct Shared {
     links: Mutex<Heartbeats<PeerId>>,
     ledger: Ledger,
+    /// Sends that wait for room.
+    sends: AtomicUsize,
+    /// Rings when one begins to wait.
+    begins: Notify,
+    /// Rings when one may be in vain: a peer is presumed dead, or no more is read ahead.
+    vain: Notify,
+    /// Whether so much was read ahead that no more is.
+    is_full: AtomicBool,
 }
 
 impl HeartbeatRouter {
@@ -91,6 +103,10 @@ impl HeartbeatRouter {
         let shared = Arc::new(Shared {
             links: Mutex::new(Heartbeats::new(options.clone(), fastrand::u64(..))),
             ledger: Ledger::new(),
+            sends: AtomicUsize::new(0),
+            begins: Notify::new(),
+            vain: Notify::new(),
+            is_full: AtomicBool::new(false),
         });
         let (owner, incoming) = mpsc::channel(1);
         let task = Task {
@@ -98,7 +114,7 @@ impl HeartbeatRouter {
             shared: Arc::clone(&shared),
             beat: options.beat,
             peers: HashMap::new(),
-            pending: VecDeque::new(),
+            pending: Ahead::new(),
         };
         Ok(Self {
             router,
@@ -129,12 +145,39 @@ impl HeartbeatRouter {
     /// Sends a message to a peer, and waits until that has room.
     ///
     /// # Errors
-    /// [`SendError`] with the message if the peer is not there; there is no other.
+    /// [`SendError`] with the message if the peer is not there, or has no room and it is no use to wait for some
+    /// ([`SendError::would_block`]); there is no other. The latter has two causes:
+    /// - The peer is presumed dead. Its [`RouterEvent::Dead`] is received after what it said before; give up then.
+    /// - As much was read ahead as is kept. [`recv`](Self::recv) what waits, then send again.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing; the message is dropped with it.
     pub async fn send(&self, to: &Peer, message: impl Into<Message>) -> Result<(), SendError> {
-        self.router.send(to, message).await?;
+        tokio::task::coop::consume_budget().await;
+        let mut sent = self.try_send(to, message.into());
+        let mut waits = None;
+        while let Err(refused) = sent {
+            if !refused.would_block() {
+                return Err(refused);
+            }
+            waits.get_or_insert_with(|| Waits::begin(&self.shared));
+            let mut vain = pin!(self.shared.vain.notified());
+            vain.as_mut().enable();
+            if self.shared.is_vain(to.id()) {
+                return Err(refused);
+            }
+            tokio::select! {
+                // If the peer went, the next try says so.
+                _room = self.router.ready(to) => {}
+                () = vain => {}
+            }
+            sent = self.try_send(to, refused.into_message());
+        }
+        Ok(())
+    }
+
+    fn try_send(&self, to: &Peer, message: Message) -> Result<(), SendError> {
+        self.router.try_send(to, message)?;
         self.shared.links().sent(Instant::now().into_std(), to.id());
         Ok(())
     }
@@ -176,6 +219,28 @@ impl Shared {
     fn links(&self) -> MutexGuard<'_, Heartbeats<PeerId>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether it is no use to wait for room at this peer.
+    fn is_vain(&self, peer: PeerId) -> bool {
+        self.is_full.load(Ordering::Relaxed) || !self.links().contains(peer)
+    }
+}
+
+/// A send waits for room: meanwhile its peer is judged, though its owner takes nothing.
+struct Waits<'a>(&'a Shared);
+
+impl<'a> Waits<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.sends.fetch_add(1, Ordering::Relaxed);
+        shared.begins.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.sends.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Task {
@@ -183,13 +248,15 @@ struct Task {
     shared: Arc<Shared>,
     beat: Message,
     peers: HashMap<PeerId, Peer>,
-    /// What the owner shall have; while there is any, nothing more is read.
-    pending: VecDeque<RouterEvent>,
+    /// What the owner shall have; while there is any, nothing more is read, unless the owner waits in a send.
+    pending: Ahead<RouterEvent>,
 }
 
 impl Task {
     async fn run(mut self, owner: mpsc::Sender<RouterEvent>) {
         let mut timer = Box::pin(sleep_until(Instant::now()));
+        // Whether it was read last, and whether a timeout came while it was not.
+        let (mut was_reading, mut was_held) = (true, false);
         loop {
             let due = self.shared.links().next_timeout().map(Instant::from_std);
             if let Some(due) = due
@@ -197,28 +264,51 @@ impl Task {
             {
                 timer.as_mut().reset(due);
             }
+            let reads = self.reads();
+            if reads && !was_reading && (self.owner_sends() || was_held) {
+                // What came until now is not read yet. Between two messages that the owner takes at once it is.
+                self.shared.links().hold(Instant::now().into_std());
+                was_held = false;
+            }
+            was_reading = reads;
             tokio::select! {
                 biased;
                 () = &mut timer, if due.is_some() => {
                     let (now, mut links) = (Instant::now().into_std(), self.shared.links());
-                    if !self.pending.is_empty() {
+                    if !reads {
                         links.hold(now);
+                        was_held = true;
                     }
                     links.handle_timeout(now);
                 }
                 () = owner.closed() => return,
                 Ok(place) = owner.reserve(), if !self.pending.is_empty() => {
-                    if let Some(event) = self.pending.pop_front() {
+                    if let Some(event) = self.pending.pop() {
                         place.send(event);
                     }
                 }
-                event = self.router.recv_event(), if self.pending.is_empty() => match event {
+                () = self.shared.begins.notified(), if !reads => {}
+                event = self.router.recv_event(), if reads => match event {
                     Ok(event) => self.handle(event),
                     Err(_closed) => return,
                 },
             }
             self.beat();
         }
+    }
+
+    /// Whether more is to be read now.
+    fn reads(&self) -> bool {
+        let is_full = self.pending.is_full();
+        self.shared.is_full.store(is_full, Ordering::Relaxed);
+        if is_full {
+            self.shared.vain.notify_waiters();
+        }
+        self.pending.is_empty() || (self.owner_sends() && !is_full)
+    }
+
+    fn owner_sends(&self) -> bool {
+        self.shared.sends.load(Ordering::Relaxed) > 0
     }
 
     fn handle(&mut self, event: PeerEvent) {
@@ -234,7 +324,9 @@ impl Task {
                     return self.shared.ledger.count(|stats| stats.beats_received += 1);
                 }
                 self.shared.ledger.count(|stats| stats.received += 1);
-                self.pending.push_back(RouterEvent::Message(peer, message));
+                let octets = octets(&message);
+                self.pending
+                    .push(RouterEvent::Message(peer, message), octets);
             }
             PeerEvent::Up(peer) => {
                 ledger.tell(LinkEvent::Connected);
@@ -245,7 +337,7 @@ impl Task {
                 let mut links = self.shared.links();
                 if links.contains(peer.id()) {
                     links.down(peer.id());
-                    self.pending.push_back(RouterEvent::Down(peer.clone()));
+                    self.pending.push(RouterEvent::Down(peer.clone()), 0);
                 }
                 drop(links);
                 self.peers.remove(&peer.id());
@@ -259,7 +351,7 @@ impl Task {
         let interval = announced.and_then(Announcement::heartbeat);
         self.shared.links().up(now, peer.id(), interval);
         self.peers.insert(peer.id(), peer.clone());
-        self.pending.push_back(RouterEvent::Up(peer));
+        self.pending.push(RouterEvent::Up(peer), 0);
     }
 
     fn beat(&mut self) {
@@ -276,8 +368,10 @@ impl Task {
                 }
                 Beat::Dead(id) => {
                     shared.ledger.tell(LinkEvent::PresumedDead);
-                    let peer = self.peers.get(&id).cloned();
-                    self.pending.extend(peer.map(RouterEvent::Dead));
+                    shared.vain.notify_waiters();
+                    if let Some(peer) = self.peers.get(&id).cloned() {
+                        self.pending.push(RouterEvent::Dead(peer), 0);
+                    }
                 }
                 Beat::Paused(late) => shared.ledger.tell(LinkEvent::ClockPaused { late }),
             }

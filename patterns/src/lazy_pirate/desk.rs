@@ -6,7 +6,7 @@ use privateer_core::{Message, Peer};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::idempotency::{Calls, Found, IdempotencyKey, ReplyCacheOptions};
+use crate::idempotency::{Calls, Found, IdempotencyKey, ReplyCacheOptions, join};
 use crate::paranoid_pirate::protocol::ClientMessage;
 
 /// Requests that are worked on. Those that repeat a call with a key wait for its answer, or get it at once.
@@ -37,9 +37,6 @@ pub(super) enum Placed {
     /// It repeats one that was answered with this.
     Repeated(Route, Message),
 }
-
-/// So many repeats of a call wait for its answer.
-const ROUTES: usize = 8;
 
 impl Desk {
     pub(super) fn new(cache: ReplyCacheOptions) -> Self {
@@ -91,12 +88,7 @@ impl Desk {
         let Some(job) = self.jobs.get_mut(&id) else {
             return true;
         };
-        job.routes.push(route);
-        let is_too_much = job.routes.len() > ROUTES;
-        if is_too_much {
-            job.routes.remove(0);
-        }
-        is_too_much
+        join(&mut job.routes, route).is_some()
     }
 
     /// The next answer, and where it goes; no answer if its handler panicked. Nothing if there is no request in hand.

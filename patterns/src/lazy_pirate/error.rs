@@ -10,13 +10,16 @@ pub enum LazyPirateError {
     #[error("no server is connected; is one running at the endpoint?")]
     NotConnected,
     /// There was no reply in time. The request may have been worked on all the same.
-    #[error("no reply in time after {tries} tries; is the server too slow, or stopped?")]
+    #[error("{}", timed_out(*tries))]
     TimedOut {
-        /// How many tries there were; none if all connections to servers that take one call at a time were taken.
+        /// How many tries there were; none if all connections to servers that take one call at a time were taken, or it was
+        /// not its turn in time.
         tries: u32,
     },
     /// There was no reply in time, and the server had its share of retries, so another try was refused.
-    #[error("no reply after {tries} tries, and no more are allowed; let other calls succeed first")]
+    #[error(
+        "no reply after {tries} tries, and no more are allowed; other calls have to be made first"
+    )]
     Refused {
         /// How many tries there were.
         tries: u32,
@@ -36,4 +39,13 @@ pub enum LazyPirateError {
     /// There is no Tokio runtime.
     #[error(transparent)]
     NoRuntime(#[from] NoRuntime),
+}
+
+fn timed_out(tries: u32) -> String {
+    match tries {
+        0 => "the request could not be sent in time; are there too many calls?".to_owned(),
+        _ => {
+            format!("no reply in time after {tries} tries; is the server too slow, or stopped?")
+        }
+    }
 }

@@ -344,6 +344,14 @@ impl LazyPirateMachine {
         }
     }
 
+    /// Closes all lanes.
+    pub(super) fn close_lanes(&mut self) {
+        let lanes: Vec<_> = self.lanes.ids().collect();
+        for lane in lanes {
+            self.close(LaneKey(lane));
+        }
+    }
+
     /// Closes a lane, and gives the tries that were on it.
     fn close(&mut self, key: LaneKey) -> HashSet<u32> {
         let Some(lane) = self.lanes.remove(key.0) else {

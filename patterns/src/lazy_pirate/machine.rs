@@ -88,23 +88,28 @@ impl LazyPirateMachine {
         machine
     }
 
-    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`].
-    pub fn call(&mut self, now: Instant, body: Message) -> CallKey {
+    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`], at this deadline at the
+    /// latest, and at once if that has passed.
+    pub fn call(&mut self, now: Instant, deadline: Option<Instant>, body: Message) -> CallKey {
         self.stats.calls += 1;
         self.seed = self.seed.wrapping_add(1);
-        let ends = after(now, self.options.limit());
+        let limit = after(now, self.options.limit());
+        let ends = deadline.map_or(limit, |deadline| deadline.min(limit));
         let id = self.calls.insert(Call {
             body,
             key: IdempotencyKey::new(self.client, self.stats.calls),
             retry: Retry::new(now, &self.options.retry, self.seed).until(Some(ends)),
-            phase: Phase::Waiting,
+            phase: Phase::Paused { until: now },
             numbers: Vec::new(),
             latest: Vec::new(),
             servers: Vec::new(),
             ends,
             due: None,
         });
-        self.attempt(now, id);
+        match ends <= now {
+            true => self.give_up(now, id, GaveUp::DeadlineOver),
+            false => self.attempt(now, id),
+        }
         CallKey(id)
     }
 
@@ -192,6 +197,11 @@ impl LazyPirateMachine {
             return;
         };
         call.latest.clear();
+        if call.ends <= now {
+            // It is looked at next.
+            call.phase = Phase::Paused { until: now };
+            return self.arm(id);
+        }
         let asked = call.servers.clone();
         let sent = self
             .pick(now, &asked)

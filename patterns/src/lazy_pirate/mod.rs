@@ -26,8 +26,9 @@
 //! # Contract
 //! - Each call ends once: with a reply, or with an error that tells whether the request was ever sent
 //!   ([`LazyPirateError::NotConnected`]), or sent and not answered ([`LazyPirateError::TimedOut`]), or sent and not to be
-//!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, or the limit that is set,
-//!   counted from when it is among the [`window`](LazyPirateOptions::window) calls that may be in flight.
+//!   sent again ([`LazyPirateError::Refused`]); within tries × timeout, counted from when it is among the
+//!   [`window`](LazyPirateOptions::window) calls that may be in flight, or [`within`](LazyPirateOptions::within) the limit
+//!   that is set, counted from when it is made.
 //! - A call takes effect once at a server of ours, however often it is tried there: all tries have the call's key, and a
 //!   repeat gets the answer of the first, as long as the server lives and keeps it ([`ReplyCacheOptions`]).
 //! - Two servers may both work on a call, if it is tried or hedged at both, and so may one that was restarted. A server of
@@ -41,7 +42,8 @@
 //! One snapshot each of all that is counted:
 //! - [`LazyPirate::stats`]: `calls`, each of which ends as one of `replies`, `not_connected`, `timed_out` (of which
 //!   `budget_spent`) and `cancelled`; `sent`, `hedged`, `late_replies`, `malformed`; now `in_flight`, `waiting`, `lanes`.
-//! - [`ServerHandle::stats`]: `requests`, `replies`, `undelivered`, `panicked`, `malformed`; now `in_hand`.
+//! - [`ServerHandle::stats`]: `requests`, `repeated`, `replies`, `client_gone`, `client_full`, `forgotten`, `panicked`,
+//!   `malformed`; now `in_hand`.
 
 mod call;
 mod desk;

@@ -48,8 +48,8 @@ impl LazyPirateOptions {
         self
     }
 
-    /// How long a call may take at the most, whatever tries are left.
-    /// - Default: tries × timeout    - Range: any
+    /// How long a call may take at the most, whatever tries are left, and however long it waits for its turn.
+    /// - Default: tries × timeout, from when it is its turn    - Range: any
     #[must_use]
     pub const fn within(mut self, limit: Duration) -> Self {
         self.within = Some(limit);
@@ -82,7 +82,8 @@ impl LazyPirateOptions {
         self
     }
 
-    /// How many calls may be in flight at a time; others wait, which counts for no limit of time.
+    /// How many calls may be in flight at a time; others wait, which counts for
+    /// [`within`](Self::within) alone.
     /// - Unit: calls    - Default: 256    - Range: 1 and up
     #[must_use]
     pub const fn window(mut self, calls: NonZeroUsize) -> Self {

@@ -52,7 +52,8 @@ pub enum Outcome {
     NotConnected,
     /// There was no answer in time. The request may have been worked on all the same.
     TimedOut {
-        /// How many tries there were; none if all connections to servers that take one call at a time were taken.
+        /// How many tries there were; none if all connections to servers that take one call at a time were taken, or its
+        /// time was over before.
         tries: u32,
     },
     /// There was no answer in time, and the server had its share of retries.

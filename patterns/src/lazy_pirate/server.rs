@@ -45,8 +45,12 @@ pub struct ServerStats {
     pub repeated: u64,
     /// Replies that were sent.
     pub replies: u64,
-    /// Replies that were dropped since their clients were gone, or did not take them, or asked too often meanwhile.
-    pub undelivered: u64,
+    /// Replies that were dropped since their clients were gone.
+    pub client_gone: u64,
+    /// Replies that were dropped since their clients did not take them.
+    pub client_full: u64,
+    /// Requests that get no reply since the same call was asked for eight times after them, before it was answered.
+    pub forgotten: u64,
     /// Requests whose handlers panicked: their clients try again.
     pub panicked: u64,
     /// Messages that are no requests.
@@ -184,7 +188,7 @@ impl LazyPirateServer {
             Placed::Joined { forgot_one } => {
                 let mut stats = self.shared.stats();
                 stats.repeated += 1;
-                stats.undelivered += u64::from(forgot_one);
+                stats.forgotten += u64::from(forgot_one);
             }
             Placed::Repeated(route, reply) => {
                 self.shared.stats().repeated += 1;
@@ -210,7 +214,8 @@ impl LazyPirateServer {
         let mut stats = self.shared.stats();
         match sent {
             Ok(()) => stats.replies += 1,
-            Err(_full_or_gone) => stats.undelivered += 1,
+            Err(error) if error.would_block() => stats.client_full += 1,
+            Err(_gone) => stats.client_gone += 1,
         }
     }
 }

@@ -32,7 +32,8 @@
 //!   [`QueueOptions::attempts`] workers died with it, or if no other is there for [`QueueOptions::queue_ttl`] when its own
 //!   died: then an event tells, with the request in it.
 //! - A request of several frames is dropped, with an event, if only the guide's workers are there, which take one; while a
-//!   worker for it is busy it waits here, and with 1,000 of them nothing more is read.
+//!   worker for it is busy it waits here, and with 1,000 of them, or 64 MiB, nothing more is read
+//!   ([`QueueOptions::waiting_bytes`]).
 //! - It may be worked on more than once: a worker that is presumed dead may be alive. Its client gets one reply; late and
 //!   repeated ones are dropped and counted. With [`QueueOptions::at_most_once`] it is given to one worker only.
 //! - A call of a Lazy Pirate, which has a key, is one request, however often it is tried: a repeat gets the reply of the

@@ -2,28 +2,38 @@
 
 use super::*;
 
-/// LP-4: a server that is stalled for three timeouts gets exactly three sends, with pauses between that differ.
+/// LP-4: a server that is stalled for three timeouts gets exactly three sends, with pauses between that differ: at random
+/// between nothing and 100 ms, then between nothing and 200 ms.
 #[test]
 fn a_stalled_server_gets_exactly_three_tries_spaced_with_jitter() {
     for is_ours in [true, false] {
-        let mut scene = Scene::new(1, LazyPirateOptions::default());
-        let call = scene.call("1");
-        scene.connect(is_ours);
-        let start = scene.now;
-        let mut at = Vec::new();
-        for _ in 0..7600 {
-            at.extend(scene.sent().iter().map(|_| scene.now - start));
-            scene.advance(ms(1));
-            scene.connect(is_ours);
+        let mut pauses = [Vec::new(), Vec::new()];
+        for seed in 0..100 {
+            let mut scene = Scene::new(1, LazyPirateOptions::default());
+            scene.client = LazyPirateMachine::new(1, LazyPirateOptions::default(), seed);
+            scene.outputs.clear();
+            scene.drain();
+            let call = scene.call("1");
+            let start = scene.now;
+            let mut at = Vec::new();
+            while scene.now - start < ms(7500) {
+                scene.connect(is_ours);
+                at.extend(scene.sent().iter().map(|_| scene.now));
+                scene.step(start + ms(7500));
+            }
+            let outcome = Outcome::TimedOut { tries: 3 };
+            assert_eq!(scene.finished(), [(call, outcome)]);
+            let [first, second, third] = <[_; 3]>::try_from(at).unwrap();
+            assert_eq!(first, start);
+            pauses[0].push(second - first - ms(2500));
+            pauses[1].push(third - second - ms(2500));
         }
-        assert_eq!(at.len(), 3, "{at:?}");
-        assert!(at[1] >= ms(2500) && at[1] <= ms(2602), "{at:?}");
-        assert!(
-            at[2] - at[1] >= ms(2500) && at[2] - at[1] <= ms(2702),
-            "{at:?}"
-        );
-        let outcome = Outcome::TimedOut { tries: 3 };
-        assert_eq!(scene.finished(), [(call, outcome)]);
+        for (pauses, longest) in pauses.iter().zip([100, 200]) {
+            let tenths = |pause: &Duration| pause.as_millis() * 10 / longest;
+            assert!(pauses.iter().all(|pause| pause.as_millis() <= longest));
+            let found: std::collections::HashSet<_> = pauses.iter().map(tenths).collect();
+            assert!((0..10).all(|tenth| found.contains(&tenth)), "{pauses:?}");
+        }
     }
 }
 
@@ -245,7 +255,7 @@ fn each_call_has_a_key_of_its_own() {
         let now = Instant::now();
         client.lane_up(now, lane, true);
         for _ in 0..10 {
-            client.call(now, Message::from("Hi"));
+            client.call(now, None, Message::from("Hi"));
         }
         for output in std::iter::from_fn(|| client.poll_output()) {
             if let Output::Send { message, .. } = output {
@@ -254,4 +264,22 @@ fn each_call_has_a_key_of_its_own() {
         }
     }
     assert_eq!(keys.len(), 20);
+}
+
+/// A deadline that has passed ends the call unsent.
+#[test]
+fn a_call_whose_time_is_over_is_not_sent() {
+    let mut scene = Scene::new(1, LazyPirateOptions::default());
+    let over = scene.call_until(Some(scene.now), "Hi");
+    assert_eq!(scene.finished(), [(over, Outcome::NotConnected)]);
+    let waits = scene.call_until(Some(scene.now + ms(100)), "Ho");
+    // Its connection is there before the timer has told.
+    scene.now += ms(150);
+    scene.connect(true);
+    scene.advance(ms(0));
+    assert_eq!(scene.finished(), [(waits, Outcome::TimedOut { tries: 0 })]);
+    let over = scene.call_until(Some(scene.now), "Hi");
+    assert_eq!(scene.finished(), [(over, Outcome::TimedOut { tries: 0 })]);
+    assert_eq!(scene.sent(), []);
+    assert_eq!(scene.client.next_timeout(), None);
 }

@@ -34,7 +34,12 @@ impl Scene {
     }
 
     fn call(&mut self, body: &str) -> CallKey {
-        let call = self.client.call(self.now, Message::from(body));
+        self.call_until(None, body)
+    }
+
+    fn call_until(&mut self, deadline: Option<Instant>, body: &str) -> CallKey {
+        let body = Message::from(body);
+        let call = self.client.call(self.now, deadline, body);
         self.drain();
         call
     }
@@ -66,12 +71,20 @@ impl Scene {
 
     fn advance(&mut self, by: Duration) {
         let end = self.now + by;
-        while let Some(due) = self.client.next_timeout().filter(|due| *due <= end) {
-            self.now = self.now.max(due);
-            self.client.handle_timeout(self.now);
-            self.drain();
-        }
-        self.now = end;
+        while self.step(end) {}
+    }
+
+    /// Lets time pass until the next timeout; false if there is none until then.
+    fn step(&mut self, end: Instant) -> bool {
+        let due = self.client.next_timeout().filter(|due| *due <= end);
+        let Some(due) = due else {
+            self.now = end;
+            return false;
+        };
+        self.now = self.now.max(due);
+        self.client.handle_timeout(self.now);
+        self.drain();
+        true
     }
 
     fn take<T>(&mut self, take: impl Fn(&Output) -> Option<T>) -> Vec<T> {

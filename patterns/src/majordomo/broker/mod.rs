@@ -30,5 +30,6 @@ pub use machine::BrokerMachine;
 pub use options::{BrokerOptions, ServiceOptions};
 pub use output::{BrokerEvent, Departure, DropReason, Misbehaviour, Output};
 pub use peer::PeerKey;
+pub(crate) use request::cost;
 pub use stats::BrokerStats;
 pub use task::{Broker, BrokerError, BrokerHandle};

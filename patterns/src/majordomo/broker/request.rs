@@ -75,7 +75,7 @@ impl Request {
 }
 
 /// What it costs to keep a message: a bound on bodies alone would not bound messages of empty frames.
-pub(super) fn cost(message: &Message) -> usize {
+pub(crate) fn cost(message: &Message) -> usize {
     /// The bookkeeping of one request and of one frame, in bytes, rounded up.
     const MESSAGE: usize = 256;
     const FRAME: usize = 40;

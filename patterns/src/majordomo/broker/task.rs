@@ -8,18 +8,20 @@ use privateer_core::{
     BindError, Endpoint, EndpointError, NoRuntime, Peer, PeerEvent, RouterSocket, SendErrorKind,
     SocketOptions,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{BrokerEvent, BrokerMachine, BrokerOptions, BrokerStats, Output, PeerKey};
+use crate::ended::{Ended, Running};
 use crate::events::{EventSource, Events};
 use crate::majordomo::{PROPERTY, PeerFacts};
 
 /// A Majordomo broker (RFC 7, RFC 8): a value in your program, or the example program `mdbroker`.
 ///
 /// It serves clients and workers of any implementation of RFC 7. Requests are kept until they are answered: when a
-/// worker is lost, what it had in hand goes to another one.
+/// worker is lost, what it had in hand goes to another one. Peers may call themselves alike: each connection is a peer of
+/// its own, and nobody can take another's place by its routing id.
 ///
 /// # Example
 /// ```
@@ -46,6 +48,7 @@ pub struct Broker {
     endpoints: Vec<Endpoint>,
     drain: Duration,
     shared: Arc<Shared>,
+    running: Running,
 }
 
 /// Watches a running broker, and stops it. Cheap to clone.
@@ -57,7 +60,7 @@ struct Shared {
     machine: Mutex<BrokerMachine>,
     events: EventSource<BrokerEvent>,
     stop: Notify,
-    ended: watch::Sender<bool>,
+    ended: Ended,
 }
 
 /// A broker could not be started.
@@ -100,14 +103,16 @@ impl Broker {
         let interval = options.heartbeat.interval;
         let announced = PeerFacts::privateer(std::num::NonZeroU16::MIN).with_heartbeat(interval);
         let socket = SocketOptions::new()
-            // A peer that was cut off may come back before its old connection is known to be dead.
-            .router_handover()
+            // A peer that was cut off may come back before its old connection is known to be dead, and some call themselves
+            // alike.
+            .router_names_all()
             // A worker that is busy in the way of RFC 7 shows only so that its machine lives.
             .heartbeat_interval(Some(interval))
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, announced.property())
             .unwrap_or_default();
         let machine = BrokerMachine::new(options, fastrand::u64(..));
+        let (running, ended) = Running::new();
         Ok(Self {
             router: RouterSocket::with_options(socket)?,
             endpoints: Vec::new(),
@@ -116,8 +121,9 @@ impl Broker {
                 machine: Mutex::new(machine),
                 events: EventSource::new(),
                 stop: Notify::new(),
-                ended: watch::Sender::new(false),
+                ended,
             }),
+            running,
         })
     }
 
@@ -169,6 +175,7 @@ impl Broker {
             endpoints,
             drain,
             shared,
+            running,
         } = self;
         let mut task = Task {
             router: Arc::new(router),
@@ -177,7 +184,6 @@ impl Broker {
             timer: Box::pin(sleep_until(Instant::now())),
             shared: Arc::clone(&shared),
         };
-        let ended = Ended(&shared);
         tokio::select! {
             () = task.switch() => {}
             () = shared.stop.notified() => {}
@@ -196,7 +202,7 @@ impl Broker {
             let report = router.close().await;
             tracing::info!(unsent = report.unsent, "broker closed");
         }
-        drop(ended);
+        drop(running);
         stats
     }
 }
@@ -219,29 +225,18 @@ impl BrokerHandle {
         self.0.stop.notify_one();
     }
 
-    /// Waits until the broker has ended.
+    /// Waits until the broker has ended; it has if it was dropped, run or not.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn ended(&self) {
-        let mut ended = self.0.ended.subscribe();
-        // The sender is in `self`, so it cannot be gone.
-        let _gone = ended.wait_for(|ended| *ended).await;
+        self.0.ended.wait().await;
     }
 }
 
 impl Shared {
     fn machine(&self) -> MutexGuard<'_, BrokerMachine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tells that a broker has ended, also if its future was dropped.
-struct Ended<'a>(&'a Shared);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.ended.send_replace(true);
     }
 }
 

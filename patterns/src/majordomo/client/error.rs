@@ -14,10 +14,17 @@ pub enum CallError {
     #[error(transparent)]
     Name(#[from] InvalidServiceName),
     /// There was no reply in time. The request may have been worked on all the same.
-    #[error(
-        "no reply in time after {attempts} attempts; is the broker up, and a worker for the service?"
-    )]
+    #[error("{}", timed_out(*attempts))]
     TimedOut {
+        /// How many attempts there were; none if no connection to the broker stood, or it was not its turn in time.
+        attempts: u32,
+    },
+    /// There was no reply in time, and the broker, one of another implementation, had its share of retries, so another
+    /// attempt was refused.
+    #[error(
+        "no reply after {attempts} attempts, and no more are allowed; other calls have to be made first"
+    )]
+    Refused {
         /// How many attempts there were.
         attempts: u32,
     },
@@ -60,6 +67,15 @@ pub enum CallError {
     /// The method panicked.
     #[error("the method panicked")]
     Panicked,
+}
+
+fn timed_out(attempts: u32) -> String {
+    match attempts {
+        0 => "the request could not be sent in time; is the broker up?".to_owned(),
+        _ => format!(
+            "no reply in time after {attempts} attempts; is the broker up, and a worker for the service?"
+        ),
+    }
 }
 
 /// A client could not be made.

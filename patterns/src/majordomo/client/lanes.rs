@@ -5,7 +5,7 @@
     clippy::cast_possible_truncation
 )]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use privateer_core::{Frame, Message};
 
@@ -56,12 +56,12 @@ impl Lane {
 
 impl ClientMachine {
     /// Opens the first connection, which is otherwise done by the first call.
-    pub fn open(&mut self) {
-        self.assign();
+    pub fn open(&mut self, now: Instant) {
+        self.assign(now);
     }
 
     /// The connection of this lane stands, to a broker that announced these facts.
-    pub fn lane_up(&mut self, lane: LaneKey, broker: PeerFacts) {
+    pub fn lane_up(&mut self, now: Instant, lane: LaneKey, broker: PeerFacts) {
         let opened = self.lanes.get_mut(lane.0);
         let Some(opened) = opened.filter(|opened| opened.state == State::Opening) else {
             return;
@@ -80,12 +80,12 @@ impl ClientMachine {
             }
         }
         self.ready.push(&mut self.lanes, lane.0);
-        self.assign();
+        self.assign(now);
     }
 
     /// The connection of this lane ended. It is closed, and another lane is opened if one is needed: what waits in the
     /// pipe of a connection must not be sent on the next, where it would be a second copy.
-    pub fn lane_down(&mut self, lane: LaneKey) {
+    pub fn lane_down(&mut self, now: Instant, lane: LaneKey) {
         let Some(ended) = self.lanes.get(lane.0) else {
             return;
         };
@@ -95,7 +95,7 @@ impl ClientMachine {
             false => self.options.reconnect_delay,
         };
         self.close(lane);
-        self.assign();
+        self.assign(now);
         self.open_delay = Duration::ZERO;
     }
 
@@ -114,12 +114,15 @@ impl ClientMachine {
     }
 
     /// Sends calls that wait on lanes that can take them, and opens lanes for the others.
-    pub(super) fn assign(&mut self) {
+    pub(super) fn assign(&mut self, now: Instant) {
         while let Some(lane_id) = self.ready.first(&self.lanes) {
             let Some(call_id) = self.waiting.pop(&mut self.calls) else {
                 break;
             };
-            self.put_on(LaneKey(lane_id), call_id);
+            match self.is_over(now, call_id) {
+                true => self.end_unsent(call_id),
+                false => self.put_on(now, LaneKey(lane_id), call_id),
+            }
         }
         // Until a lane was up, nobody knows whether more than one is needed.
         let most = match self.is_stranger {
@@ -141,7 +144,7 @@ impl ClientMachine {
     }
 
     /// Sends a call, which is in no queue, on a lane that has room.
-    fn put_on(&mut self, lane: LaneKey, id: Id<Call>) {
+    fn put_on(&mut self, now: Instant, lane: LaneKey, id: Id<Call>) {
         let Some(taker) = self.lanes.get_mut(lane.0) else {
             return;
         };
@@ -158,6 +161,7 @@ impl ClientMachine {
             self.stats.resent += 1;
         }
         let message = call.request(envelope);
+        self.begin_attempt(id, now);
         self.outputs.push_back(Output::Send { lane, message });
     }
 
@@ -184,18 +188,29 @@ impl ClientMachine {
         }
     }
 
+    /// Whether a call is on a connection to a stranger.
+    pub(super) fn is_on_single_lane(&self, id: Id<Call>) -> bool {
+        self.single_lane_of(id).is_some()
+    }
+
     /// An attempt ended without a reply: a lane to a stranger is closed, since a late reply on it would be taken for that
     /// of another call, and the call waits for another lane.
-    pub(super) fn retry(&mut self, id: Id<Call>) {
-        let lane = self.calls.get(id).and_then(|call| call.lane);
-        if let Some(lane) = lane
-            && let Some(Lane {
-                state: State::Single,
-                ..
-            }) = self.lanes.get(lane.0)
-        {
+    pub(super) fn leave_stranger(&mut self, id: Id<Call>) {
+        if let Some(lane) = self.single_lane_of(id) {
             self.close(lane);
         }
+    }
+
+    fn single_lane_of(&self, id: Id<Call>) -> Option<LaneKey> {
+        let key = self.calls.get(id)?.lane?;
+        let lane = self.lanes.get(key.0)?;
+        (lane.state == State::Single).then_some(key)
+    }
+
+    /// Closes all lanes.
+    pub(super) fn close_lanes(&mut self) {
+        let lanes: Vec<_> = self.lanes.ids().collect();
+        lanes.into_iter().for_each(|lane| self.close(LaneKey(lane)));
     }
 
     fn close(&mut self, lane: LaneKey) {
@@ -215,15 +230,15 @@ impl ClientMachine {
 
     /// The calls on this lane wait again, before all others.
     fn take_calls_off(&mut self, lane: LaneKey) {
-        let Some(lane) = self.lanes.get_mut(lane.0) else {
-            return;
-        };
-        while let Some(id) = lane.calls.last(&self.calls) {
+        while let Some(lane) = self.lanes.get_mut(lane.0)
+            && let Some(id) = lane.calls.last(&self.calls)
+        {
             lane.calls.remove(&mut self.calls, id);
             self.waiting.push_first(&mut self.calls, id);
             if let Some(call) = self.calls.get_mut(id) {
                 call.lane = None;
             }
+            self.suspend_attempt(id);
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{CallOptions, ClientEvent, ClientOptions, ClientStats, Outcome, Outpu
 use crate::arena::{Arena, Id, Queue};
 use crate::majordomo::ServiceName;
 use crate::majordomo::protocol::ClientMessage;
+use crate::retry::{Failure, GaveUp, Next, Retry, RetryBudget};
 use crate::timers::{Timers, after};
 
 /// A Majordomo client without sockets (RFC 7 version 0.1): many calls in flight, matched with their replies for sure.
@@ -27,8 +28,10 @@ use crate::timers::{Timers, after};
 ///   sent again: it would only be worked on twice. The connection needs ZMTP heartbeats to notice a cut cable.
 /// - A stranger can say nothing about which request a reply answers, so each call in flight has a connection of its own.
 ///   A call that times out or is cancelled takes its connection with it, since the late reply would answer the next call;
-///   the next attempt is sent on another one.
-/// - Requests that were on a connection that ended are sent again on the next.
+///   the next attempt is sent on another one, if the broker's budget of retries allows it.
+/// - Requests that were on a connection that ended are sent again on the next: the same attempt, which takes none from
+///   the budget.
+/// - A call that waits for a connection uses no attempt up, and ends when all its attempts together could have.
 #[derive(Debug)]
 pub struct ClientMachine {
     pub(super) options: ClientOptions,
@@ -44,6 +47,8 @@ pub struct ClientMachine {
     pub(super) open_delay: Duration,
     /// Whether the broker is a stranger: known once a lane was up.
     pub(super) is_stranger: Option<bool>,
+    /// What attempts that are sent again are taken from.
+    pub(super) budget: RetryBudget,
     pub(super) timers: Timers<Id<Call>>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) stats: ClientStats,
@@ -61,9 +66,12 @@ pub(super) const PLACE: usize = 0;
 pub(super) struct Call {
     pub(super) service: ServiceName,
     pub(super) body: Message,
-    options: CallOptions,
-    /// Counts from 1.
-    attempt: u32,
+    attempt_timeout: Option<Duration>,
+    retry: Retry,
+    /// Whether its attempt of now is among those that were counted.
+    is_counted: bool,
+    /// When that ends, if it was sent and has a limit.
+    until: Option<Instant>,
     /// When the attempt or the call ends, and which of its entries among the timers is meant.
     due: Option<Instant>,
     pub(super) was_sent: bool,
@@ -81,6 +89,8 @@ impl ClientMachine {
     /// A client without connections.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
+        let (percent, reserve) = options.budget;
+        let budget = RetryBudget::new(percent, reserve);
         Self {
             options,
             calls: Arena::new(),
@@ -90,13 +100,15 @@ impl ClientMachine {
             opening: 0,
             open_delay: Duration::ZERO,
             is_stranger: None,
+            budget,
             timers: Timers::new(),
             outputs: VecDeque::new(),
             stats: ClientStats::default(),
         }
     }
 
-    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`].
+    /// Starts a call: sent as soon as there is a connection, and ended by one [`Output::Finished`]; at once if its time is
+    /// over.
     pub fn call(
         &mut self,
         now: Instant,
@@ -105,31 +117,40 @@ impl ClientMachine {
         options: CallOptions,
     ) -> CallKey {
         self.stats.calls += 1;
+        // There are no pauses to be cut.
+        let retry = Retry::new(now, &options.retry(), 0).until(options.deadline);
         let id = self.calls.insert(Call {
             service,
             body,
-            options,
-            attempt: 1,
+            attempt_timeout: options.attempt_timeout,
+            retry,
+            is_counted: false,
+            until: None,
             due: None,
             was_sent: false,
             lane: None,
         });
+        if self.is_over(now, id) {
+            self.end_unsent(id);
+            return CallKey(id);
+        }
         self.waiting.push(&mut self.calls, id);
-        self.arm(now, id);
-        self.assign();
+        self.assign(now);
+        // If it was sent at once, it is armed already.
+        self.arm(id);
         CallKey(id)
     }
 
     /// The caller gives a call up; nothing happens if it has ended.
-    pub fn cancel(&mut self, call: CallKey) {
+    pub fn cancel(&mut self, now: Instant, call: CallKey) {
         if self.calls.get(call.0).is_some() {
             self.stats.cancelled += 1;
-            self.give_up(call.0, Outcome::Cancelled);
+            self.give_up(now, call.0, Outcome::Cancelled);
         }
     }
 
     /// A message of the broker came in on this lane.
-    pub fn handle_message(&mut self, lane: LaneKey, message: Message) {
+    pub fn handle_message(&mut self, now: Instant, lane: LaneKey, message: Message) {
         let reply = match ClientMessage::read(message, self.options.max_frames) {
             Ok(reply) => reply,
             Err(kind) => {
@@ -147,7 +168,7 @@ impl ClientMachine {
                 self.stats.replies += 1;
                 self.mark_useful(lane);
                 self.take_off(id);
-                self.finish(id, Outcome::Reply(body));
+                self.finish(now, id, Outcome::Reply(body));
             }
             _ => {
                 self.stats.late_replies += 1;
@@ -173,12 +194,10 @@ impl ClientMachine {
             let Some(call) = self.calls.get_mut(id).filter(|call| call.due == Some(due)) else {
                 continue;
             };
-            if late.is_some() {
-                let due = after(now, GRACE);
-                call.due = Some(due);
-                self.timers.arm(due, id);
-            } else {
-                self.end_attempt(now, id);
+            call.due = None;
+            match late {
+                Some(_) => self.arm_at(id, after(now, GRACE)),
+                None => self.call_due(now, id, due),
             }
         }
     }
@@ -206,55 +225,118 @@ impl ClientMachine {
         }
     }
 
-    /// An attempt has taken long enough: the call ends, or another attempt begins.
-    fn end_attempt(&mut self, now: Instant, id: Id<Call>) {
+    /// An attempt or a call has taken long enough.
+    fn call_due(&mut self, now: Instant, id: Id<Call>, due: Instant) {
+        let is_single = self.is_on_single_lane(id);
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
-        let attempts = call.attempt;
-        let is_over = call
-            .options
-            .deadline
-            .is_some_and(|deadline| deadline <= now);
-        if is_over || attempts >= call.options.attempts.get() {
+        let budget = match is_single {
+            true => self.budget.clone(),
+            // What a broker of ours has is not sent again.
+            false => RetryBudget::new(0, 1),
+        };
+        let next = call.retry.failed(now, Failure::NoAnswer, &budget);
+        let attempts = call.retry.attempts();
+        if let Next::GiveUp(reason) = next {
             self.stats.timed_out += 1;
-            return self.give_up(id, Outcome::TimedOut { attempts });
+            let is_refused = reason == GaveUp::BudgetSpent;
+            self.stats.budget_spent += u64::from(is_refused);
+            let outcome = match is_refused {
+                true => Outcome::Refused { attempts },
+                false => Outcome::TimedOut { attempts },
+            };
+            return self.give_up(now, id, outcome);
         }
-        call.attempt += 1;
+        call.is_counted = false;
+        match is_single {
+            true => self.leave_stranger(id),
+            false => self.begin_attempt(id, due),
+        }
         let call = CallKey(id);
         self.tell(ClientEvent::AttemptTimedOut { call, attempts });
-        self.arm(now, id);
-        self.retry(id);
-        self.assign();
+        self.assign(now);
+    }
+
+    /// The request of a call is with the broker since then.
+    pub(super) fn begin_attempt(&mut self, id: Id<Call>, since: Instant) {
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        if !std::mem::replace(&mut call.is_counted, true) {
+            call.retry.dispatched(&self.budget);
+        }
+        call.until = call.attempt_timeout.map(|limit| after(since, limit));
+        self.arm(id);
+    }
+
+    /// The request of a call was lost with its connection, before an answer: it waits, for as long as the call may take.
+    pub(super) fn suspend_attempt(&mut self, id: Id<Call>) {
+        if let Some(call) = self.calls.get_mut(id) {
+            call.until = None;
+        }
+        self.arm(id);
+    }
+
+    /// Whether a call may take no longer.
+    pub(super) fn is_over(&self, now: Instant, id: Id<Call>) -> bool {
+        let ends = self.calls.get(id).and_then(|call| call.retry.deadline());
+        ends.is_some_and(|ends| ends <= now)
+    }
+
+    /// Ends a call that is in no queue, and whose time is over, without another attempt.
+    pub(super) fn end_unsent(&mut self, id: Id<Call>) {
+        let Some(ended) = self.calls.remove(id) else {
+            return;
+        };
+        self.stats.timed_out += 1;
+        let attempts = ended.retry.attempts();
+        let (call, outcome) = (CallKey(id), Outcome::TimedOut { attempts });
+        self.outputs.push_back(Output::Finished { call, outcome });
     }
 
     /// Ends a call without a reply.
-    fn give_up(&mut self, id: Id<Call>, outcome: Outcome) {
-        self.retry(id);
+    fn give_up(&mut self, now: Instant, id: Id<Call>, outcome: Outcome) {
+        self.leave_stranger(id);
         self.take_off(id);
-        self.finish(id, outcome);
+        self.finish(now, id, outcome);
     }
 
     /// Ends a call that is in no queue.
-    fn finish(&mut self, id: Id<Call>, outcome: Outcome) {
+    fn finish(&mut self, now: Instant, id: Id<Call>, outcome: Outcome) {
         self.calls.remove(id);
         let call = CallKey(id);
         self.outputs.push_back(Output::Finished { call, outcome });
-        self.assign();
+        self.assign(now);
     }
 
-    /// Sets when the attempt that begins now ends.
-    fn arm(&mut self, now: Instant, id: Id<Call>) {
+    /// Sets when a call has to be looked at next.
+    fn arm(&mut self, id: Id<Call>) {
+        let call = self.calls.get(id);
+        let due = call.and_then(|call| {
+            [call.until, call.retry.deadline()]
+                .into_iter()
+                .flatten()
+                .min()
+        });
+        match due {
+            Some(due) => self.arm_at(id, due),
+            None => self
+                .calls
+                .get_mut(id)
+                .into_iter()
+                .for_each(|call| call.due = None),
+        }
+    }
+
+    fn arm_at(&mut self, id: Id<Call>, due: Instant) {
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
-        let options = &call.options;
-        let attempt = options.attempt_timeout.map(|timeout| after(now, timeout));
-        let ends = [attempt, options.deadline];
-        call.due = ends.into_iter().flatten().min();
-        if let Some(due) = call.due {
-            self.timers.arm(due, id);
+        if call.due.replace(due) == Some(due) {
+            return;
         }
+        self.timers.arm(due, id);
         // Most calls end before their time: their entries must not pile up.
         const SLACK: usize = 64;
         if self.timers.len() > 2 * self.calls.len() + SLACK {

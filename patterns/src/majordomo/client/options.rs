@@ -9,6 +9,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use crate::majordomo::protocol::MAX_FRAMES;
+use crate::retry::RetryPolicy;
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct ClientOptions {
     pub(super) max_lanes: usize,
     pub(super) reconnect_delay: Duration,
     pub(super) max_frames: usize,
+    pub(super) budget: (u32, u32),
 }
 
 /// How long a call may take, and how often it is tried.
@@ -53,6 +55,15 @@ impl ClientOptions {
         self.max_frames = frames;
         self
     }
+
+    /// How many attempts after the first the broker gets, if it is a stranger: `percent` of the calls, after a `reserve`;
+    /// see [`RetryBudget`](crate::retry::RetryBudget). One of ours gets each request once as long as the connection stands.
+    /// - Default: 10 percent, 10 retries    - Range: any
+    #[must_use]
+    pub const fn budget(mut self, percent: u32, reserve: u32) -> Self {
+        self.budget = (percent, reserve);
+        self
+    }
 }
 
 impl Default for ClientOptions {
@@ -61,12 +72,13 @@ impl Default for ClientOptions {
             max_lanes: 256,
             reconnect_delay: Duration::from_millis(250),
             max_frames: MAX_FRAMES,
+            budget: (10, 10),
         }
     }
 }
 
 impl CallOptions {
-    /// How many attempts there are, the first counted.
+    /// How many attempts there are, the first counted. A request that could not be sent uses none up.
     /// - Unit: attempts    - Default: 3    - Range: 1 and up
     #[must_use]
     pub const fn attempts(mut self, attempts: NonZeroU32) -> Self {
@@ -74,7 +86,9 @@ impl CallOptions {
         self
     }
 
-    /// How long each attempt may take, the time without a connection included; none for no limit.
+    /// How long each attempt may take, from when it is sent; none for no limit. The call ends after so many times that as
+    /// there are attempts, whether it could be sent or not; a call that finds the window of 256 full waits for its turn
+    /// first, which does not count.
     /// - Default: 2.5 seconds    - Range: any
     #[must_use]
     pub const fn attempt_timeout(mut self, timeout: Option<Duration>) -> Self {
@@ -82,12 +96,21 @@ impl CallOptions {
         self
     }
 
-    /// When the call ends at the latest, whatever attempts are left; none for no limit.
+    /// When the call ends at the latest, whatever attempts are left, also while it waits for its turn; none for no limit.
     /// - Default: none    - Range: any; a time that has passed ends the call at once
     #[must_use]
     pub const fn deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// Attempts without pauses, and when they end the call together.
+    pub(super) fn retry(&self) -> RetryPolicy {
+        let all = |limit: Duration| limit.saturating_mul(self.attempts.get());
+        RetryPolicy::default()
+            .attempts(self.attempts)
+            .backoff(Duration::ZERO, Duration::ZERO)
+            .within(self.attempt_timeout.map(all))
     }
 }
 

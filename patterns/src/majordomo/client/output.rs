@@ -51,6 +51,11 @@ pub enum Outcome {
     Reply(Message),
     /// There was no answer in time. The request may have been worked on all the same.
     TimedOut {
+        /// How many attempts there were; none if no connection to the broker stood, or its time was over before.
+        attempts: u32,
+    },
+    /// There was no answer in time, and the broker, a stranger, had its share of retries.
+    Refused {
         /// How many attempts there were.
         attempts: u32,
     },
@@ -98,6 +103,8 @@ pub struct ClientStats {
     pub replies: u64,
     /// Calls that ended without an answer in time.
     pub timed_out: u64,
+    /// Of those, calls that would have been tried again if the budget had allowed it.
+    pub budget_spent: u64,
     /// Calls that the caller gave up.
     pub cancelled: u64,
     /// How often a request was sent once more.

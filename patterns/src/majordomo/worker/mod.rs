@@ -13,5 +13,4 @@ pub(crate) use dialect::Dialect;
 pub use machine::WorkerMachine;
 pub use options::WorkerOptions;
 pub use output::{Output, RequestKey, WorkerEvent, WorkerStats};
-pub(crate) use task::RECONNECT_MAX;
 pub use task::{Worker, WorkerError, WorkerHandle};

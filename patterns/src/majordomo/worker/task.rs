@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use privateer_core::{
     ConnectError, DealerSocket, Endpoint, EndpointError, Linger, NoRuntime, PeerEvent,
-    SocketOptions,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{Dialect, Output, RequestKey, WorkerEvent, WorkerMachine, WorkerOptions, WorkerStats};
+use crate::connection;
 use crate::events::{EventSource, Events};
 use crate::majordomo::{InvalidServiceName, PROPERTY, ServiceName};
 use crate::service::Service;
@@ -66,8 +66,6 @@ pub enum WorkerError {
     Connect(#[from] ConnectError),
 }
 
-/// The longest wait between two tries to connect: a broker that comes back finds its workers soon.
-pub(crate) const RECONNECT_MAX: Duration = Duration::from_millis(500);
 /// How long requests in hand may still be answered when a worker is stopped.
 const DRAIN: Duration = Duration::from_secs(30);
 /// Messages or answers that are handled before others get their turn.
@@ -174,18 +172,14 @@ impl Worker {
         task.run(answered).await
     }
 
-    /// A socket for one connection: what waits for one must not come before READY on the next.
+    /// A socket for one connection.
     fn open(&self, machine: &WorkerMachine) -> Result<DealerSocket, NoRuntime> {
         let interval = self.options.heartbeat.interval;
-        let options = SocketOptions::new()
-            .immediate()
+        let options = connection::options(machine.property())
             // The capacity bounds what waits.
             .send_hwm(None)
-            .reconnect_interval_max(RECONNECT_MAX)
             .heartbeat_interval(Some(interval))
-            .heartbeat_timeout(interval.saturating_mul(2))
-            .property(PROPERTY, machine.property())
-            .unwrap_or_default();
+            .heartbeat_timeout(interval.saturating_mul(2));
         DealerSocket::with_options(options)
     }
 }

@@ -15,6 +15,7 @@ use crate::arena::{Arena, Id, Queue};
 use crate::heartbeat::{Heartbeat, Pauses};
 use crate::idempotency::{Calls, Found, IdempotencyKey};
 use crate::majordomo::PeerFacts;
+use crate::majordomo::broker::cost;
 use crate::paranoid_pirate::protocol::{ClientMessage, Framing};
 use crate::timers::{Timers, after};
 
@@ -51,6 +52,8 @@ pub struct QueueMachine {
     pub(super) waiting: Queue<PLACE>,
     /// Requests of several frames that lost their worker, or that no idle worker takes.
     pub(super) waiting_many: Queue<PLACE>,
+    /// What those cost, in bytes.
+    pub(super) waiting_bytes: usize,
     pub(super) timers: Timers<Timer>,
     pub(super) pauses: Pauses,
     pub(super) is_draining: bool,
@@ -118,6 +121,8 @@ pub(super) struct Request {
     /// Who asked: once, or more often if it is repeated.
     pub(super) routes: Vec<Route>,
     pub(super) body: Message,
+    /// What it costs to keep it, in bytes.
+    pub(super) cost: usize,
     pub(super) attempts: u32,
     pub(super) place: Place,
 }
@@ -154,6 +159,7 @@ impl QueueMachine {
             requests: Arena::new(),
             waiting: Queue::new(),
             waiting_many: Queue::new(),
+            waiting_bytes: 0,
             timers: Timers::new(),
             is_draining: false,
             outputs: VecDeque::new(),
@@ -168,6 +174,8 @@ impl QueueMachine {
             && self.idle.len() > 0
             && self.waiting.is_empty()
             && self.waiting_many.len() < MAX_WAITING_MANY
+            // One may be larger.
+            && (self.waiting_many.is_empty() || self.waiting_bytes < self.options.waiting_bytes)
     }
 
     /// A client sent this.
@@ -178,10 +186,12 @@ impl QueueMachine {
         };
         self.stats.requests += 1;
         let key = IdempotencyKey::read(request.envelope.as_ref());
+        let cost = cost(&request.body) + request.envelope.as_ref().map_or(0, cost);
         let request = Request {
             key,
             routes: vec![(client, request.envelope.map(Message::detach))],
             body: request.body,
+            cost,
             attempts: 0,
             place: Place::Waiting {
                 expires: after(now, self.options.queue_ttl),
@@ -264,6 +274,7 @@ impl QueueMachine {
             idle: self.idle.len(),
             in_flight: self.requests.len() - waiting,
             waiting,
+            waiting_bytes: self.waiting_bytes,
             ..self.stats.clone()
         }
     }

@@ -19,6 +19,7 @@ pub struct QueueOptions {
     pub(super) attempts: NonZeroU32,
     pub(super) queue_ttl: Duration,
     pub(super) processing_deadline: Duration,
+    pub(super) waiting_bytes: usize,
     pub(super) max_frames: usize,
     pub(super) heartbeat_registers: bool,
     pub(super) reply_cache: ReplyCacheOptions,
@@ -74,6 +75,15 @@ impl QueueOptions {
         self
     }
 
+    /// How much the queue holds of requests of several frames that wait while a worker for one frame is idle, before it
+    /// reads no more. Of them there are 1,000 at the most, whatever they cost.
+    /// - Unit: bytes, some 300 a message beside the bodies    - Default: 64 MiB    - Range: any; one request may be larger
+    #[must_use]
+    pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
+        self.waiting_bytes = bytes;
+        self
+    }
+
     /// How many frames a message may have; one with more is dropped as malformed.
     /// - Unit: frames, all counted    - Default: 1024    - Range: any
     #[must_use]
@@ -109,6 +119,7 @@ impl Default for QueueOptions {
             attempts: const { NonZeroU32::new(5).unwrap() },
             queue_ttl: Duration::from_secs(30),
             processing_deadline: Duration::from_secs(900),
+            waiting_bytes: 64 << 20,
             max_frames: MAX_FRAMES,
             heartbeat_registers: false,
             reply_cache: ReplyCacheOptions::default(),

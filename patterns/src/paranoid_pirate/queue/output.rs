@@ -186,6 +186,9 @@ pub struct QueueStats {
     pub in_flight: usize,
     /// Requests that wait here for a worker, now; others wait in their clients' connections.
     pub waiting: usize,
+    /// What those of them cost that have several frames, now, in bytes; see
+    /// [`QueueOptions::waiting_bytes`](super::QueueOptions::waiting_bytes).
+    pub waiting_bytes: usize,
     pub(super) dropped: [u64; DropReason::KINDS],
     pub(super) malformed: [u64; Malformed::KINDS],
 }

@@ -12,22 +12,17 @@ use privateer_core::{Frame, Message};
 use super::machine::{Place, Request, Route, Timer, Worker};
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine};
 use crate::arena::Id;
+use crate::idempotency::join;
+use crate::majordomo::broker::cost;
 use crate::paranoid_pirate::protocol::{ClientMessage, Framing, Malformed, ToWorker};
 use crate::timers::after;
 use crate::token;
-
-/// So many repeats of a call wait for its reply.
-const ROUTES: usize = 8;
 
 impl QueueMachine {
     /// Gives requests that wait to workers that have room, until either is used up.
     pub(super) fn feed(&mut self, now: Instant) {
         while let Some((worker, request)) = self.next_pair() {
-            let queue = match self.is_single(request) {
-                true => &mut self.waiting,
-                false => &mut self.waiting_many,
-            };
-            queue.remove(&mut self.requests, request);
+            self.stop_waiting(request);
             self.give(now, worker, request);
         }
     }
@@ -100,6 +95,7 @@ impl QueueMachine {
         let Some(request) = self.requests.get_mut(id) else {
             return;
         };
+        let cost = request.cost;
         let Place::Waiting { expires } = request.place else {
             return;
         };
@@ -107,9 +103,22 @@ impl QueueMachine {
         request.body = body.detach();
         match is_single {
             true => self.waiting.push(&mut self.requests, id),
-            false => self.waiting_many.push(&mut self.requests, id),
+            false => {
+                self.waiting_many.push(&mut self.requests, id);
+                self.waiting_bytes += cost;
+            }
         }
         self.arm(expires, Timer::Request(id));
+    }
+
+    /// Takes a request that waits out of its queue.
+    fn stop_waiting(&mut self, id: Id<Request>) {
+        if self.is_single(id) {
+            return self.waiting.remove(&mut self.requests, id);
+        }
+        self.waiting_many.remove(&mut self.requests, id);
+        let cost = self.requests.get(id).map_or(0, |request| request.cost);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(cost);
     }
 
     /// A request may have waited long enough.
@@ -118,10 +127,7 @@ impl QueueMachine {
         if !matches!(place, Some(Place::Waiting { expires }) if expires == due) {
             return;
         }
-        match self.is_single(id) {
-            true => self.waiting.remove(&mut self.requests, id),
-            false => self.waiting_many.remove(&mut self.requests, id),
-        }
+        self.stop_waiting(id);
         self.drop_request(due, id, DropReason::Expired);
     }
 
@@ -154,12 +160,22 @@ impl QueueMachine {
     /// A request repeats one that is not answered yet, and waits for the same reply; the oldest of too many is forgotten.
     pub(super) fn join(&mut self, id: Id<Request>, repeat: Request) {
         self.stats.repeated += 1;
+        let is_counted = !self.is_single(id);
         let Some(request) = self.requests.get_mut(id) else {
             return;
         };
-        request.routes.extend(repeat.routes);
-        if request.routes.len() > ROUTES {
-            let (client, _) = request.routes.remove(0);
+        let before = request.cost;
+        let mut forgotten = Vec::new();
+        for route in repeat.routes {
+            request.cost += route_cost(&route);
+            forgotten.extend(join(&mut request.routes, route));
+        }
+        let gone: usize = forgotten.iter().map(route_cost).sum();
+        request.cost = request.cost.saturating_sub(gone);
+        if is_counted && matches!(request.place, Place::Waiting { .. }) {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(before) + request.cost;
+        }
+        for (client, _) in forgotten {
             self.drop_reply(client, DropReason::Repeated);
         }
     }
@@ -214,4 +230,9 @@ impl QueueMachine {
         let of_many = many.and_then(|request| Some((self.idle_for(false)?, request)));
         of_many.or_else(|| single.and_then(|request| Some((self.idle_for(true)?, request))))
     }
+}
+
+/// What it costs to keep a route, in bytes.
+pub(super) fn route_cost((_, envelope): &Route) -> usize {
+    envelope.as_ref().map_or(0, cost)
 }

@@ -9,11 +9,12 @@ use privateer_core::{
     BindError, Endpoint, EndpointError, Message, NoRuntime, Peer, PeerEvent, RouterSocket,
     SendErrorKind, SocketOptions,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{DropReason, Output, PeerKey, QueueEvent, QueueMachine, QueueOptions, QueueStats};
 use crate::announcement::{PROPERTY, announce};
+use crate::ended::{Ended, Running};
 use crate::events::{EventSource, Events};
 use crate::lazy_pirate;
 use crate::majordomo::PeerFacts;
@@ -30,6 +31,7 @@ pub struct Queue {
     backend: Socket,
     drain: Duration,
     shared: Arc<Shared>,
+    running: Running,
 }
 
 /// Watches a running queue, and stops it. Cheap to clone.
@@ -41,7 +43,7 @@ struct Shared {
     machine: Mutex<QueueMachine>,
     events: EventSource<QueueEvent>,
     stop: Notify,
-    ended: watch::Sender<bool>,
+    ended: Ended,
 }
 
 /// A queue could not be started.
@@ -115,6 +117,7 @@ impl Queue {
             .heartbeat_timeout(interval.saturating_mul(2))
             .property(PROPERTY, facts.property_as(PATTERN))
             .unwrap_or_default();
+        let (running, ended) = Running::new();
         Ok(Self {
             frontend: Socket::bind(frontend, clients).await?,
             backend: Socket::bind(backend, workers).await?,
@@ -123,8 +126,9 @@ impl Queue {
                 machine: Mutex::new(QueueMachine::new(options, fastrand::u64(..))),
                 events: EventSource::new(),
                 stop: Notify::new(),
-                ended: watch::Sender::new(false),
+                ended,
             }),
+            running,
         })
     }
 
@@ -166,7 +170,6 @@ impl Queue {
             timer: Box::pin(sleep_until(Instant::now())),
             shared: Arc::clone(&shared),
         };
-        let ended = Ended(&shared);
         tokio::select! {
             () = task.switch() => {}
             () = shared.stop.notified() => {}
@@ -180,7 +183,7 @@ impl Queue {
         let unsent = task.frontend.router.close().await.unsent;
         let _heartbeats = task.backend.router.close().await;
         tracing::info!(unsent, in_flight = stats.in_flight, "queue closed");
-        drop(ended);
+        drop(self.running);
         stats
     }
 }
@@ -203,29 +206,18 @@ impl QueueHandle {
         self.0.stop.notify_one();
     }
 
-    /// Waits until the queue has ended.
+    /// Waits until the queue has ended; it has if it was dropped, run or not.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn ended(&self) {
-        let mut ended = self.0.ended.subscribe();
-        // The sender is in `self`, so it cannot be gone.
-        let _gone = ended.wait_for(|ended| *ended).await;
+        self.0.ended.wait().await;
     }
 }
 
 impl Shared {
     fn machine(&self) -> MutexGuard<'_, QueueMachine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tells that a queue has ended, also if its future was dropped.
-struct Ended<'a>(&'a Shared);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.ended.send_replace(true);
     }
 }
 

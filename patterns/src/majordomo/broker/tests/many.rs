@@ -128,7 +128,7 @@ impl Network {
         }
         for client in &mut self.clients {
             for lane in std::mem::take(&mut client.lanes).into_keys() {
-                client.machine.lane_down(lane);
+                client.machine.lane_down(self.now, lane);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Network {
             .collect();
         for (lane, key) in lanes {
             if let Some(message) = self.outbound.get_mut(&key).and_then(VecDeque::pop_front) {
-                client.machine.handle_message(lane, message);
+                client.machine.handle_message(self.now, lane, message);
             }
         }
         while client.in_flight < 20 && client.started < CALLS {
@@ -170,7 +170,7 @@ impl Network {
                 client::Output::OpenLane { lane, .. } => {
                     let key = self.connect(facts);
                     self.clients[index].lanes.insert(lane, key);
-                    self.clients[index].machine.lane_up(lane, facts);
+                    self.clients[index].machine.lane_up(self.now, lane, facts);
                 }
                 client::Output::Send { lane, message } => {
                     let key = self.clients[index].lanes.get(&lane);

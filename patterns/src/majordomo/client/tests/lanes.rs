@@ -119,7 +119,7 @@ fn a_connection_that_ends_without_a_reply_is_replaced_after_a_delay() {
         })
     };
     let mut scene = Scene::default();
-    scene.client.open();
+    scene.client.open(scene.now);
     scene.drain();
     for (echoed, delay) in [
         (false, ms(0)),

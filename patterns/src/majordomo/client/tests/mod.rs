@@ -47,12 +47,12 @@ impl Scene {
     }
 
     fn lane_up(&mut self, lane: LaneKey, broker: PeerFacts) {
-        self.client.lane_up(lane, broker);
+        self.client.lane_up(self.now, lane, broker);
         self.drain();
     }
 
     fn lane_down(&mut self, lane: LaneKey) {
-        self.client.lane_down(lane);
+        self.client.lane_down(self.now, lane);
         self.drain();
     }
 
@@ -68,7 +68,8 @@ impl Scene {
 
     /// The broker answers a request with the same body.
     fn echo(&mut self, (lane, request): (LaneKey, ClientMessage)) {
-        self.client.handle_message(lane, request.into_message());
+        self.client
+            .handle_message(self.now, lane, request.into_message());
         self.drain();
     }
 
@@ -113,6 +114,21 @@ impl Scene {
             Output::Finished { call, outcome } => Some((*call, outcome.clone())),
             _ => None,
         })
+    }
+
+    /// Connects every lane that is to be opened to this broker.
+    fn connect(&mut self, broker: PeerFacts) -> Vec<LaneKey> {
+        let mut connected = Vec::new();
+        loop {
+            let opened = self.opened();
+            if opened.is_empty() {
+                return connected;
+            }
+            for lane in opened {
+                self.lane_up(lane, broker);
+                connected.push(lane);
+            }
+        }
     }
 
     /// The first lane, up to this broker.

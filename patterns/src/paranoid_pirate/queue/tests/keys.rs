@@ -123,3 +123,35 @@ fn an_expired_call_is_new_when_it_comes_again() {
     scene.asks(CLIENT, &keyed(2, 5));
     scene.only(OTHER_WORKER);
 }
+
+/// F-3: nor do their envelopes fill the memory uncounted, whatever they have beside the key.
+#[test]
+fn repeats_that_wait_count_as_bytes_that_wait() {
+    let large = [0; 10_000];
+    let options = QueueOptions::default().waiting_bytes(3 * large.len());
+    let mut scene = Scene::new(options);
+    let asked = |call| {
+        let key = IdempotencyKey::new(7, call).write();
+        let frames = [&large, b"".as_slice(), b"one", b"two"].map(Frame::from);
+        let [envelope, delimiter, one, two] = frames;
+        Message::from([envelope, key, delimiter, one, two])
+    };
+    let ours_is_busy = PeerKey(3);
+    scene.up(ours_is_busy, ours(1));
+    scene.ready(ours_is_busy);
+    scene.asks(CLIENT, &asked(1));
+    scene.ready(WORKER);
+    for _ in 0..3 {
+        assert!(scene.queue.wants_requests());
+        scene.asks(CLIENT, &asked(2));
+    }
+    assert!(!scene.queue.wants_requests());
+    for _ in 3..100 {
+        scene.asks(CLIENT, &asked(2));
+    }
+    let most = scene.queue.stats().waiting_bytes;
+    assert!((8 * large.len()..9 * large.len()).contains(&most), "{most}");
+    scene.advance_with_heartbeats(30, ours_is_busy);
+    let stats = scene.queue.stats();
+    assert_eq!((stats.waiting, stats.waiting_bytes), (0, 0));
+}

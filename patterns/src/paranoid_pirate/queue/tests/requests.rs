@@ -154,6 +154,40 @@ fn a_request_waits_for_another_worker_no_longer_than_it_may() {
     assert!(scene.queue.wants_requests());
 }
 
+/// What waits for a worker that takes several frames, while another is idle, is bounded in number and in bytes.
+#[test]
+fn requests_of_several_frames_that_wait_are_bounded() {
+    let large = [b'x'; 10_000];
+    for (body, options, most) in [
+        (b"one".as_slice(), QueueOptions::default(), 1000),
+        (&large, QueueOptions::default().waiting_bytes(30_000), 3),
+        (&large, QueueOptions::default().waiting_bytes(0), 1),
+    ] {
+        let mut scene = Scene::new(options);
+        let ours_is_busy = PeerKey(3);
+        scene.up(ours_is_busy, ours(1));
+        scene.ready(ours_is_busy);
+        scene.request_of(CLIENT, &[b"", b"first", b"two"]);
+        let first = scene.only(ours_is_busy);
+        scene.ready(WORKER);
+        let mut waiting = 0;
+        while scene.queue.wants_requests() {
+            scene.request_of(CLIENT, &[b"", body, b"two"]);
+            waiting += 1;
+        }
+        let stats = scene.queue.stats();
+        assert_eq!((waiting, stats.waiting), (most, most));
+        assert!(stats.waiting_bytes >= most * body.len());
+        // As soon as there are fewer, more is read; what has waited too long no longer counts.
+        scene.echo(ours_is_busy, &first);
+        assert_eq!(scene.given(ours_is_busy).len(), 1);
+        assert!(scene.queue.wants_requests());
+        scene.advance_with_heartbeats(30, ours_is_busy);
+        let stats = scene.queue.stats();
+        assert_eq!((stats.waiting, stats.waiting_bytes), (0, 0));
+    }
+}
+
 /// PP-3: the guide's worker takes exactly three frames; requests of more go to others, or nowhere.
 #[test]
 fn a_strange_paranoid_worker_never_gets_more_than_three_frames() {
