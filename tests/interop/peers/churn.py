@@ -1,8 +1,9 @@
 """Many subscribers that come, change their minds, and stay or go, as they are told in JSON, a line each.
 
 Usage: churn.py ENDPOINT. `{"come": [N, SEED]}`: N of them come and subscribe to topics of one byte below 50; two of three
-stay. Answered with how many of those want each topic. `{"hear": END}`: each of them receives what it wants, once and in
-order, up to the topic END, which all get; answered with whether that was so. `{"go": null}`: they leave.
+stay. Answered with how many those are, and how many of them want each topic. `{"hear": END}`: each of them receives what
+it wants, once and in order, up to the topic END, which all get; answered with whether that was so. `{"go": null}`: they
+leave.
 """
 
 import json
@@ -47,7 +48,7 @@ def come(argument):
     for _, topics in staying:
         for topic in topics:
             totals[topic] += 1
-    return totals
+    return [len(staying), totals]
 
 
 def hear(end):

@@ -115,9 +115,12 @@ async fn sets_are_exact_along_a_chain_with_libzmqs_proxy_under_churn() {
     let mut churn = Program::start(&python, "churn.py", &[&last.back]);
     for round in 0..3 {
         churn.tell(&json!({"come": [subscribers, round]})).await;
-        let totals = soon(churn.value()).await.unwrap();
-        let totals = totals.as_array().unwrap();
+        let come = soon(churn.value()).await.unwrap();
+        let (staying, totals) = (come[0].as_u64().unwrap(), come[1].as_array().unwrap());
         let wanted = totals.iter().filter(|count| **count != 0).count();
+        // The end is what each of them has asked for last.
+        let staying = usize::try_from(staying).unwrap();
+        soon(last.backend.wait_for([255], staying)).await;
         // All of them want the end, too.
         let exact = || [first.topics(), last.topics()] == [[wanted + 1; 2]; 2];
         until(exact).await;
