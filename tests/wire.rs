@@ -18,6 +18,8 @@ mod faults;
 mod frames;
 #[path = "wire/handshake.rs"]
 mod handshake;
+#[path = "wire/hearing.rs"]
+mod hearing;
 #[path = "wire/heartbeats.rs"]
 mod heartbeats;
 #[path = "wire/places.rs"]
