@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::Message;
 use crate::frame::Frame;
@@ -28,6 +28,9 @@ pub(crate) struct Decoder {
 
 /// Frames for which a multipart message reserves memory when its second frame is found.
 const USUAL_FRAMES: usize = 8;
+
+/// Segments for which one that is used again keeps memory.
+const USUAL_SEGMENTS: usize = 16;
 
 impl Decoder {
     /// Whether there is a next message.
@@ -57,6 +60,24 @@ impl Decoder {
         Some(frame)
     }
 
+    /// The next message if it is one frame in the segment at hand, and not the last there; none says nothing.
+    #[inline]
+    pub(crate) fn next_slice(&mut self) -> Option<Frame> {
+        let header = Header::parse(self.current.get(self.position..)?).ok()??;
+        if header.more() {
+            return None;
+        }
+        let start = self.position + header.len;
+        let end = start.checked_add(usize::try_from(header.body).ok()?)?;
+        if end >= self.current.len() {
+            return None;
+        }
+        let body = self.current.slice(start..end);
+        self.consumed += end - self.position;
+        self.position = end;
+        Some(Frame::from(body))
+    }
+
     fn next_multipart(&mut self, first: Frame) -> Option<Message> {
         let mut frames = Vec::with_capacity(USUAL_FRAMES);
         frames.push(first);
@@ -80,8 +101,11 @@ impl Decoder {
         let frame = match self.current.get(start..) {
             Some(rest) if rest.len() >= end - start => {
                 self.position = end;
-                Frame::inline_prefix(rest, end - start)
-                    .unwrap_or_else(|| Frame::from(self.current.slice(start..end)))
+                match Frame::inline_prefix(rest, end - start) {
+                    Some(frame) => frame,
+                    None if end < self.current.len() => Frame::from(self.current.slice(start..end)),
+                    None => Frame::from(self.rest(start)),
+                }
             }
             // The body of a large frame is a segment of its own.
             _ => {
@@ -90,6 +114,14 @@ impl Decoder {
             }
         };
         Some((frame, header.more()))
+    }
+
+    /// What is left of the segment at hand from `start` on: the last of all takes it over, without counting references.
+    fn rest(&mut self, start: usize) -> Bytes {
+        self.position = 0;
+        let mut rest = std::mem::take(&mut self.current);
+        rest.advance(start);
+        rest
     }
 
     /// The next message as it stands encoded, if all of it is in one piece; [`skip`](Self::skip) uses it up.
@@ -145,6 +177,16 @@ impl Decoder {
             }
             self.segments
                 .push_front(Segment::shared(header.freeze(), 0, false));
+        }
+    }
+
+    /// This one without anything in it; some of what it has reserved is used again.
+    pub(crate) fn cleared(mut self) -> Self {
+        self.segments.clear();
+        self.segments.shrink_to(USUAL_SEGMENTS);
+        Self {
+            segments: self.segments,
+            ..Self::default()
         }
     }
 

@@ -8,6 +8,7 @@ mod connection;
 mod context;
 mod decode;
 mod encoded;
+mod ending;
 mod endpoint;
 mod error;
 #[cfg(feature = "metrics")]

@@ -11,7 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::ending::Ending;
 use crate::endpoint::{Address, Endpoint};
+use crate::io::shared::Work;
 use crate::pipe::{Limits, Pipe};
 use crate::routing_id::RoutingId;
 use crate::socket::core::Core;
@@ -215,6 +217,8 @@ pub(crate) struct Link {
     pub(crate) round_trip: AtomicU64,
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
+    /// Its session, once it is served; none over inproc.
+    pub(crate) session: OnceLock<Weak<dyn Work>>,
     /// The same connection as the other socket of the process sees it, over inproc.
     pub(crate) partner: OnceLock<(Weak<Core>, Weak<Self>)>,
 }
@@ -254,6 +258,33 @@ impl Link {
     pub(crate) fn set_round_trip(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.round_trip.store(nanoseconds.max(1), Ordering::Relaxed);
+    }
+
+    /// Writes what was put into `outbound`, of which its reader, the session, is to be told by `unread`.
+    ///
+    /// Nothing that a session may wake is to be locked.
+    pub(crate) fn write_now(&self, unread: Option<Waker>) {
+        // Without a waker the session knows that there is something.
+        let Some(waker) = unread else { return };
+        let mut session_task = WakeOnDrop(Some(waker));
+        if self.session().is_some_and(|session| session.write_now()) {
+            session_task.0 = None;
+        }
+    }
+
+    /// Lets the session do what it can, before its owner waits for it. Nothing that it may wake is to be locked.
+    pub(crate) fn work_now(&self) {
+        if let Some(session) = self.session() {
+            session.work_now();
+        }
+    }
+
+    /// None once the connection is to end: what is not written by then stays in the pipe.
+    fn session(&self) -> Option<Arc<dyn Work>> {
+        if self.ending.is_requested() {
+            return None;
+        }
+        self.session.get().and_then(Weak::upgrade)
     }
 
     /// Messages that the peer has not got.
@@ -301,32 +332,13 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A request to end a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
-    reason: crate::sync::Mutex<Option<crate::monitor::DisconnectReason>>,
-    requested: Notify,
-}
+/// Wakes when it is dropped, also by a panic.
+struct WakeOnDrop(Option<Waker>);
 
-impl Ending {
-    /// Asks for the end; the first reason counts.
-    pub(crate) fn request(&self, reason: crate::monitor::DisconnectReason) {
-        self.reason.lock().get_or_insert(reason);
-        self.requested.notify_one();
-    }
-
-    /// Why the end was requested, if it was.
-    pub(crate) fn reason(&self) -> Option<crate::monitor::DisconnectReason> {
-        *self.reason.lock()
-    }
-
-    /// Waits until the end is requested.
-    pub(crate) async fn requested(&self) -> crate::monitor::DisconnectReason {
-        loop {
-            if let Some(reason) = self.reason() {
-                return reason;
-            }
-            self.requested.notified().await;
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A runtime that lacks what sockets need is an error where it can be returned, and no panic in the background.
 
+use std::num::NonZeroUsize;
+
 use privateer_core::{
     BindError, ConnectError, DealerSocket, NoRuntime, PullSocket, PushSocket, RouterSocket,
     SocketOptions,
@@ -60,7 +62,11 @@ fn the_runtime_may_be_another() {
         .worker_threads(1)
         .build()
         .unwrap();
-    let options = || SocketOptions::new().runtime(runtime.handle().clone());
+    let options = || {
+        SocketOptions::new()
+            .runtime(runtime.handle().clone())
+            .send_hwm(NonZeroUsize::new(1))
+    };
     let pull = PullSocket::with_options(options()).unwrap();
     let push = PushSocket::with_options(options()).unwrap();
     // A runtime of the caller that has neither.
@@ -68,8 +74,13 @@ fn the_runtime_may_be_another() {
     bare.block_on(async {
         let endpoint = pull.bind("tcp://127.0.0.1:*").await.unwrap();
         push.connect(&endpoint).unwrap();
-        push.send("hello").await.unwrap();
-        assert_eq!(pull.recv().await.unwrap()[0], "hello");
+        // Most find the pipe full, and let its session work here.
+        for _ in 0..100 {
+            push.send("hello").await.unwrap();
+        }
+        for _ in 0..100 {
+            assert_eq!(pull.recv().await.unwrap()[0], "hello");
+        }
         assert_eq!(push.close().await.unsent, 0);
         assert_eq!(pull.close().await.unsent, 0);
     });

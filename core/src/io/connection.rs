@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
-use super::flight::Flight;
 use super::heartbeat::Heartbeat;
 use super::raw::Raw;
 use super::seldom::Seldom;
 use super::session::{Reader, Session};
+use super::shared::Shared;
 use super::topics::Topics;
 use super::transport::Stream;
 use super::writer::Writer;
@@ -204,7 +204,6 @@ async fn serve<S: Stream>(
         core.detach(&link, reason);
         return reason;
     }
-    let mut flight = Flight::default();
     let now = Instant::now();
     // Some peers that announce ZMTP 3.0 close the connection at a PING.
     let interval = core
@@ -216,7 +215,7 @@ async fn serve<S: Stream>(
         core.options.max_message_size.map(std::num::NonZeroU64::get),
     );
     traffic.set_subscriptions(core.subscriptions_in_messages());
-    let mut session = Session {
+    let session = Shared::new(Session {
         stream,
         reader: Reader::new(
             traffic,
@@ -226,19 +225,29 @@ async fn serve<S: Stream>(
         ),
         writer: Writer::new(
             Arc::clone(&link),
-            &mut flight,
             hello(core, &link),
             Arc::clone(&core.pool),
         ),
         heartbeat: Heartbeat::new(interval, core.options.heartbeat_timeout, now),
         time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
         timer: None,
+        timer_waits: false,
         topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
-    };
+        span: Span::current(),
+        task: Waker::noop().clone(),
+        ended: None,
+    });
+    let worker = Arc::downgrade(&session);
+    core.outbox.set_session(&link.outbound, &link);
+    // A connection is served once.
+    let _was_set = link.session.set(worker);
     let reason = unless_told(&link, phase, session.run()).await;
-    drop(session);
-    link.outbound.credit(flight.rewind());
-    link.outbound.put_back(&mut flight.segments);
+    if let Some(mut session) = session.take() {
+        let mut flight = std::mem::take(&mut session.writer.flight);
+        drop(session);
+        link.outbound.credit(flight.rewind());
+        link.outbound.put_back(&mut flight.segments);
+    }
     core.detach(&link, reason);
     reason
 }

@@ -6,7 +6,8 @@
 //! inproc     no task: two sockets share two pipes
 //! ```
 //!
-//! A session's task owns its stream; sockets and sessions meet in pipes only.
+//! Sockets and sessions meet in pipes. A session has a task of its own; who sends a request or a reply, or would have to
+//! wait for room, lets it work at once, in place of that task.
 
 pub(crate) mod backoff;
 pub(crate) mod connecter;
@@ -27,6 +28,7 @@ mod raw;
 mod resolve;
 pub(crate) mod seldom;
 pub(crate) mod session;
+pub(crate) mod shared;
 pub(crate) mod tcp;
 pub(crate) mod topics;
 pub(crate) mod transport;

@@ -45,9 +45,11 @@ impl<F: Future> Seldom<F> {
             self.gate.task.lock().clone_from(cx.waker());
         }
         // After the task is set: who wakes the one before has said so already.
-        if !self.gate.woken.swap(false, Ordering::AcqRel) {
+        if !self.gate.woken.load(Ordering::Acquire) {
             return Poll::Pending;
         }
+        // A swap, so that all is seen that was there before the last wake-up.
+        self.gate.woken.swap(false, Ordering::AcqRel);
         self.future
             .as_mut()
             .poll(&mut Context::from_waker(&self.waker))

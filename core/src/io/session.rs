@@ -7,10 +7,10 @@
 //!               own subscriptions                               the peer's subscriptions
 //! ```
 //!
-//! The two directions are state machines of their own; neither waits for the other. One task polls both.
+//! The two directions are state machines of their own; neither waits for the other. One task polls both; who sends may do
+//! so in its place: [`Shared`](super::shared::Shared).
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::Span;
 
 use super::heartbeat::{Due, Heartbeat};
 use super::topics::Topics;
@@ -39,16 +41,24 @@ const CONTROL_MAX: usize = 64 * 1024;
 const TURN: usize = 256 * 1024;
 
 /// One established connection.
-pub(crate) struct Session<'a, S> {
+pub(crate) struct Session<S> {
     pub(crate) stream: S,
     pub(crate) reader: Reader,
-    pub(crate) writer: Writer<'a>,
+    pub(crate) writer: Writer,
     pub(crate) heartbeat: Heartbeat,
     /// The time to live that our PINGs announce, zero for none.
     pub(crate) time_to_live: Duration,
     /// Made when there is something to wait for.
     pub(crate) timer: Option<Pin<Box<Sleep>>>,
+    /// Whether it wakes the task when it has run down.
+    pub(crate) timer_waits: bool,
     pub(crate) topics: Topics,
+    /// What is told of it is told in it, whoever polls.
+    pub(crate) span: Span,
+    /// Wakes the task that polls it.
+    pub(crate) task: Waker,
+    /// Why the connection has ended, which the task does not know yet.
+    pub(crate) ended: Option<DisconnectReason>,
 }
 
 /// From the stream to the inbound pipe.
@@ -83,12 +93,11 @@ impl Reader {
     /// Moves whole messages into the pipe; tells whether all that are here had room.
     fn publish(&mut self, waker: &Waker) -> bool {
         while self.traffic.has_messages() {
-            let room = self.inbound.room(waker);
-            self.traffic.take(room, &mut self.segments);
-            if self.segments.is_empty() {
+            let take = |room, into: &mut _| self.traffic.take(room, into);
+            let Some(discarded) = self.inbound.fill(&mut self.segments, waker, take) else {
                 return false;
-            }
-            self.append();
+            };
+            self.count_discarded(discarded);
         }
         true
     }
@@ -99,11 +108,10 @@ impl Reader {
         has_limit && self.inbound.holds(self.most, waker)
     }
 
-    fn append(&mut self) {
-        let discarded = self.inbound.append(&mut self.segments);
-        if discarded > 0 {
+    fn count_discarded(&self, messages: usize) {
+        if messages > 0 {
             self.counters
-                .dropped(DropReason::NoReceiver, discarded as u64);
+                .dropped(DropReason::NoReceiver, messages as u64);
         }
     }
 }
@@ -114,40 +122,69 @@ impl Drop for Reader {
     fn drop(&mut self) {
         if self.traffic.has_messages() {
             self.traffic.take(usize::MAX, &mut self.segments);
-            self.append();
+            let discarded = self.inbound.append(&mut self.segments);
+            self.count_discarded(discarded);
         }
     }
 }
 
-impl<S: Stream> Session<'_, S> {
+impl<S: Stream> Session<S> {
     /// Runs until the connection ends, and tells why.
-    ///
-    /// Dropping the future ends the connection at once; what was not written is still in the flight and the pipe.
-    pub(crate) async fn run(&mut self) -> DisconnectReason {
-        // Traffic may have come together with the end of the handshake.
-        if let Err(reason) = self.walk() {
-            return reason;
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        if !self.task.will_wake(cx.waker()) {
+            self.task.clone_from(cx.waker());
+            self.timer_waits = false;
         }
-        poll_fn(|cx| self.poll(cx)).await
+        if let Some(reason) = self.ended {
+            return Poll::Ready(reason);
+        }
+        self.poll_for(cx, usize::MAX)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+    /// As [`poll`](Self::poll), writing not much more than `most` bytes.
+    fn poll_for(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<DisconnectReason> {
         let read = self.poll_read(cx);
         // A PONG or a PING that became due goes out now.
         let timer = self.poll_timer(cx);
-        let write = self.poll_write(cx);
-        if let Poll::Ready(error) = write {
-            // What the peer has sent before can still be read, and reading tells the end.
-            tracing::debug!(%error, "writing failed");
-            self.writer.fail();
-            self.writer.discard_control(cx.waker());
-        }
+        self.write(cx, most);
         let timer = if self.watch_output() {
             self.poll_timer(cx)
         } else {
             timer
         };
         if timer.is_ready() { timer } else { read }
+    }
+
+    /// Writes what waits in the pipe, in the place of the task; tells whether there is nothing left for that to do.
+    pub(crate) fn write_now(&mut self) -> bool {
+        let task = std::mem::replace(&mut self.task, Waker::noop().clone());
+        self.write(&mut Context::from_waker(&task), TURN);
+        self.task = task;
+        self.writer.is_idle() && !self.writer.shut_down && !self.writer.has_failed()
+    }
+
+    /// Does what can be done, for a turn, in the place of the task.
+    pub(crate) fn work_now(&mut self) {
+        let task = self.task.clone();
+        if self.ended.is_some() {
+            return;
+        }
+        // The owner may be elsewhere; timers belong to the runtime of the socket.
+        let runtime = self.topics.runtime().clone();
+        let _entered = runtime.enter();
+        if let Poll::Ready(reason) = self.poll_for(&mut Context::from_waker(&task), TURN) {
+            self.ended = Some(reason);
+            task.wake();
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, most: usize) {
+        if let Poll::Ready(error) = self.poll_write(cx, most) {
+            // What the peer has sent before can still be read, and reading tells the end.
+            tracing::debug!(parent: &self.span, %error, "writing failed");
+            self.writer.fail();
+            self.writer.discard_control(cx.waker());
+        }
     }
 
     /// Tells the heartbeat whether a PING is written that was not before, and whether output is blocked; tells whether
@@ -230,7 +267,7 @@ impl<S: Stream> Session<'_, S> {
     }
 
     /// Looks at what is read and not walked yet, and serves the commands in it.
-    fn walk(&mut self) -> Result<(), DisconnectReason> {
+    pub(super) fn walk(&mut self) -> Result<(), DisconnectReason> {
         let control = &mut self.writer.control;
         let topics = &self.topics;
         let heartbeat = &mut self.heartbeat;
@@ -265,7 +302,7 @@ impl<S: Stream> Session<'_, S> {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, mut most: usize) -> Poll<io::Error> {
         if self.writer.has_failed() || self.writer.shut_down {
             self.writer.discard_control(cx.waker());
             return Poll::Pending;
@@ -287,8 +324,12 @@ impl<S: Stream> Session<'_, S> {
                 }
                 return Poll::Pending;
             }
+            if most == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match ready!(self.writer.poll_write(&mut self.stream, cx)) {
-                Ok(()) => {}
+                Ok(written) => most = most.saturating_sub(written),
                 Err(error) => return Poll::Ready(error),
             }
         }
@@ -302,7 +343,11 @@ impl<S: Stream> Session<'_, S> {
             // What was heard makes the next thing due later: that is looked at when the timer has run down, not before.
             if timer.deadline() > next || timer.is_elapsed() {
                 timer.as_mut().reset(next);
+            } else if self.timer_waits {
+                return Poll::Pending;
             }
+            // Without budget it does not even look.
+            self.timer_waits = has_budget_remaining();
             ready!(timer.as_mut().poll(cx));
             match self.heartbeat.due(Instant::now()) {
                 Due::Nothing => {}
@@ -319,4 +364,4 @@ impl<S: Stream> Session<'_, S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::runtime::Handle;
 
 use crate::encoded::put_message;
 use crate::peer::Link;
@@ -29,6 +30,10 @@ impl Topics {
             link,
             unasked: None,
         }
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.core.runtime
     }
 
     /// A frame that may be a subscription; gives what the owner is to receive in its place.

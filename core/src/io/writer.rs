@@ -14,9 +14,10 @@ use crate::pipe::Taken;
 use crate::segment::{Segment, SegmentPool};
 
 /// From the outbound pipe to the stream.
-pub(crate) struct Writer<'a> {
+pub(crate) struct Writer {
     link: Arc<Link>,
-    flight: &'a mut Flight,
+    /// Outlives the connection if the pipe does: what was not wholly written goes back there.
+    pub(super) flight: Flight,
     /// Commands to write at the next message boundary.
     pub(super) control: BytesMut,
     control_begun: bool,
@@ -31,16 +32,11 @@ pub(crate) struct Writer<'a> {
     pub(super) shut_down: bool,
 }
 
-impl<'a> Writer<'a> {
-    pub(crate) fn new(
-        link: Arc<Link>,
-        flight: &'a mut Flight,
-        hello: BytesMut,
-        pool: Arc<SegmentPool>,
-    ) -> Self {
+impl Writer {
+    pub(crate) fn new(link: Arc<Link>, hello: BytesMut, pool: Arc<SegmentPool>) -> Self {
         Self {
             link,
-            flight,
+            flight: Flight::default(),
             control: hello,
             control_begun: false,
             done: Vec::new(),
@@ -51,9 +47,7 @@ impl<'a> Writer<'a> {
             shut_down: false,
         }
     }
-}
 
-impl Writer<'_> {
     pub(super) fn is_idle(&self) -> bool {
         self.flight.is_empty() && self.control.is_empty()
     }
@@ -90,11 +84,12 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes what can be; tells how many octets that was.
     pub(super) fn poll_write<S: Stream>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<io::Result<usize>> {
         let control_now =
             !self.control.is_empty() && (self.control_begun || self.flight.at_boundary());
         let mut slices = [IoSlice::new(&[]); SLICES];
@@ -115,7 +110,7 @@ impl Writer<'_> {
             Err(error) => return Poll::Ready(Err(error)),
         };
         self.advance(written, control_now, cx.waker());
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(written))
     }
 
     fn advance(&mut self, mut written: usize, control_now: bool, waker: &Waker) {
@@ -143,7 +138,7 @@ impl Writer<'_> {
     }
 }
 
-impl Drop for Writer<'_> {
+impl Drop for Writer {
     fn drop(&mut self) {
         self.link.outbound.credit(self.credit);
     }

@@ -135,28 +135,32 @@ impl Pipe {
         }
     }
 
-    /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks, which the
-    /// caller has asked for with [`room`](Self::room). A finished pipe discards them; returns how many messages those were.
+    /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks. A
+    /// finished pipe discards them; returns how many messages those were.
     pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) -> usize {
-        let messages: usize = segments.iter().map(|segment| segment.messages).sum();
-        let waker = {
-            let mut state = self.state.lock();
-            if state.finished {
-                segments.clear();
-                return messages;
-            }
-            if state.conflated.is_some() {
-                state.encode_each(&self.pool, std::mem::take(segments));
-            } else {
-                let bytes: usize = segments.iter().map(Segment::len).sum();
-                state.count_in(messages, bytes);
-                state.tail_open = false;
-                state.segments.append(segments);
-            }
-            state.reader.wake()
-        };
+        let (waker, discarded) = self.state.lock().append(&self.pool, segments);
         wake(waker);
-        0
+        discarded
+    }
+
+    /// As [`append`](Self::append), of what `take` moves there that is told how many messages have room; none if that is
+    /// nothing. With no room, `waker` is called at the low-water mark.
+    pub(crate) fn fill(
+        &self,
+        segments: &mut VecDeque<Segment>,
+        waker: &Waker,
+        take: impl FnOnce(usize, &mut VecDeque<Segment>),
+    ) -> Option<usize> {
+        let (reader, discarded) = {
+            let mut state = self.state.lock();
+            take(state.room_or_wait(waker), segments);
+            if segments.is_empty() {
+                return None;
+            }
+            state.append(&self.pool, segments)
+        };
+        wake(reader);
+        Some(discarded)
     }
 
     /// Puts back what was taken and not used up, before everything else: it begins and ends with a message.
@@ -180,12 +184,7 @@ impl Pipe {
 
     /// How many messages have room now. With none, `waker` is called at the low-water mark.
     pub(crate) fn room(&self, waker: &Waker) -> usize {
-        let mut state = self.state.lock();
-        let room = state.room();
-        if room == 0 {
-            state.writer.wait(waker);
-        }
-        room
+        self.state.lock().room_or_wait(waker)
     }
 
     /// Whether the pipe holds as much as `limits` say; if so, `waker` is called at the low-water mark.

@@ -1,5 +1,7 @@
 //! How messages enter a pipe: one after another, many at once, or past its marks.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 
 use super::state::State;
@@ -22,14 +24,21 @@ impl Pipe {
         envelope: &[Frame],
         frames: &[Frame],
     ) -> Result<(), Refused> {
-        let waker = {
-            let mut state = self.state.lock();
-            state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;
-            state.encode(&self.pool, envelope, frames);
-            state.reader.wake()
-        };
-        wake(waker);
+        wake(self.put(envelope, frames)?);
         Ok(())
+    }
+
+    /// As [`publish_frames`](Self::publish_frames); the reader is still to be woken, by what is returned.
+    #[inline]
+    pub(crate) fn put(
+        &self,
+        envelope: &[Frame],
+        frames: &[Frame],
+    ) -> Result<Option<Waker>, Refused> {
+        let mut state = self.state.lock();
+        state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;
+        state.encode(&self.pool, envelope, frames);
+        Ok(state.reader.wake())
     }
 
     /// As [`publish`](Self::publish), of frames and a message that is encoded already.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::{Limits, Refused};
 use crate::conflated::Conflated;
-use crate::segment::Segment;
+use crate::segment::{Segment, SegmentPool};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -74,6 +74,15 @@ impl State {
         }
     }
 
+    /// As [`room`](Self::room); with none, `waker` is called at the low-water mark.
+    pub(super) fn room_or_wait(&mut self, waker: &Waker) -> usize {
+        let room = self.room();
+        if room == 0 {
+            self.writer.wait(waker);
+        }
+        room
+    }
+
     /// Whether a message with this first frame would be taken.
     pub(super) fn check_room<'a>(
         &mut self,
@@ -111,6 +120,32 @@ impl State {
             self.writer.waiting = true;
         }
         Ok(messages)
+    }
+
+    /// Moves encoded segments in; returns the reader to wake, and how many messages are discarded since nobody reads.
+    pub(super) fn append(
+        &mut self,
+        pool: &SegmentPool,
+        segments: &mut VecDeque<Segment>,
+    ) -> (Option<Waker>, usize) {
+        let messages = segments.iter().map(|segment| segment.messages).sum();
+        if self.finished {
+            segments.clear();
+            return (None, messages);
+        }
+        if self.conflated.is_some() {
+            self.encode_each(pool, std::mem::take(segments));
+        } else {
+            let bytes = segments.iter().map(Segment::len).sum();
+            self.count_in(messages, bytes);
+            self.tail_open = false;
+            if self.segments.is_empty() {
+                std::mem::swap(&mut self.segments, segments);
+            } else {
+                self.segments.append(segments);
+            }
+        }
+        (self.reader.wake(), 0)
     }
 
     pub(super) fn count_in(&mut self, messages: usize, bytes: usize) {

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
-use super::fair_queue::{Arrivals, Inbox, Receive};
+use super::fair_queue::{Arrivals, Inbox};
 use super::leftovers::CONNECTIONS_MAX;
+use super::receive::Receive;
 use super::source::Source;
 use crate::peer::Link;
 
@@ -105,7 +106,7 @@ impl Inbox {
         let Arrivals { readable, gone } = &mut *arrivals;
         for link in readable.drain(..) {
             let paused = receive.paused.contains(&link.id);
-            let source = Source::new(link);
+            let source = Source::new(link, receive.spare.pop().unwrap_or_default());
             if paused {
                 receive.parked.push(source);
             } else {

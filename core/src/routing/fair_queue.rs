@@ -1,13 +1,13 @@
 //! [`Inbox`]: what a socket receives, one message from each peer in turn.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
 use super::leftovers::Leftovers;
-use super::source::{Offered, Source};
+use super::receive::Receive;
+use super::source::Offered;
 use super::{Coop, PER_UNIT};
 use crate::message::Message;
 use crate::parcel::Parcel;
@@ -15,8 +15,8 @@ use crate::peer::Link;
 use crate::pipe::Taken;
 use crate::sync::Mutex;
 
-/// What a socket receives, fair-queued: one whole message from each readable peer in turn, and [`CROWD_TURN`] of them
-/// while the readable peers are a [`CROWD`].
+/// What a socket receives, fair-queued: one whole message from each readable peer in turn, and [`CROWD_TURN`](super::receive::CROWD_TURN) of
+/// them while the readable peers are a [`CROWD`](super::receive::CROWD).
 ///
 /// One lock is taken once per received message and never by a session; sessions only add to the list of peers that
 /// became readable.
@@ -41,25 +41,6 @@ pub(super) struct Arrivals {
     /// Peers that are gone while they are paused.
     pub(super) gone: Vec<Arc<Link>>,
 }
-
-#[derive(Debug, Default)]
-pub(super) struct Receive {
-    pub(super) active: VecDeque<Source>,
-    /// Messages of the first active peer that were taken in its turn, in a crowd.
-    pub(super) in_a_row: usize,
-    /// Sources of peers that are paused.
-    pub(super) parked: Vec<Source>,
-    pub(super) paused: Vec<crate::PeerId>,
-}
-
-/// From how many readable peers on a turn is longer than one message.
-///
-/// With one message a turn, each of 10,000 peers had one reply waiting whenever its session came to write, so that every
-/// reply cost a system call of its own: five times the CPU time of a message.
-const CROWD: usize = 64;
-
-/// Messages of a turn then.
-const CROWD_TURN: usize = 16;
 
 /// What comes next from a peer.
 #[derive(Debug)]
@@ -101,7 +82,10 @@ impl Inbox {
         if !self.has_arrivals.load(Ordering::Acquire)
             && let Some(source) = receive.active.front_mut()
             && !source.is_new
-            && let Some(frame) = source.decoder.next_small()
+            && let Some(frame) = {
+                let small = source.decoder.next_small();
+                small.or_else(|| source.decoder.next_slice())
+            }
         {
             source.count();
             let accepted = accept(&source.link, Delivery::Message(frame.into()));
@@ -141,7 +125,7 @@ impl Inbox {
             }
             match source.refill() {
                 Taken::Some => {}
-                Taken::Empty => drop(receive.pop_first()),
+                Taken::Empty => receive.drop_first(),
                 Taken::Finished => {
                     self.leftovers.received();
                     let link = receive.pop_first().map(|source| source.link);
@@ -182,10 +166,10 @@ impl Inbox {
                 Some(Offered::Later) => receive.park(0),
                 None => match source.refill() {
                     Taken::Some => {}
-                    Taken::Empty => drop(receive.pop_first()),
+                    Taken::Empty => receive.drop_first(),
                     Taken::Finished => {
                         self.leftovers.received();
-                        drop(receive.pop_first());
+                        receive.drop_first();
                     }
                 },
             }
@@ -208,27 +192,51 @@ impl Inbox {
         self.coop.proceed().await;
         match self.try_next(&mut accept) {
             Some(accepted) => Ok(accepted),
-            None => self.wait(accept).await,
+            None => self.wait(|| Ok(()), accept).await,
         }
     }
 
-    async fn wait<T>(
+    /// As [`next`](Self::next), as long as `check` finds nothing wrong; who changes that [tells](Self::recheck).
+    pub(crate) async fn next_while<T, E: From<Closed>>(
         &self,
+        check: impl Fn() -> Result<(), E>,
+        accept: impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
+    ) -> Result<T, E> {
+        self.coop.proceed().await;
+        self.wait(check, accept).await
+    }
+
+    async fn wait<T, E: From<Closed>>(
+        &self,
+        check: impl Fn() -> Result<(), E>,
         mut accept: impl FnMut(&Arc<Link>, Delivery) -> Option<T>,
-    ) -> Result<T, Closed> {
+    ) -> Result<T, E> {
         loop {
-            let mut readable = std::pin::pin!(self.readable.notified());
-            readable.as_mut().enable();
+            // Not enabled before: of several wake-ups one is kept, and who gets that passes it on if there is more.
+            let readable = self.readable.notified();
+            check()?;
             if let Some(accepted) = self.try_next(&mut accept) {
-                // There may be more than one for those who wait beside this one.
-                self.readable.notify_one();
+                if self.has_next(true) {
+                    // For those who wait beside this one. Else a permit would be left, and make the next one look twice.
+                    self.readable.notify_one();
+                }
                 return Ok(accepted);
             }
             if self.is_closed() {
-                return Err(Closed);
+                return Err(Closed.into());
             }
             readable.await;
         }
+    }
+
+    /// Whether nothing was left of any peer when somebody last looked, and nothing has come since.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.has_arrivals.load(Ordering::Acquire) && self.receive.lock().active.is_empty()
+    }
+
+    /// Lets everybody who waits check again whether there is reason to.
+    pub(crate) fn recheck(&self) {
+        self.readable.notify_waiters();
     }
 
     /// Waits until there is something to receive, and leaves it there. That a peer came or went counts only `with_peers`,
@@ -268,10 +276,10 @@ impl Inbox {
                     return true;
                 }
                 Taken::Finished if with_peers => return true,
-                Taken::Empty => drop(receive.pop_first()),
+                Taken::Empty => receive.drop_first(),
                 Taken::Finished => {
                     self.leftovers.received();
-                    drop(receive.pop_first());
+                    receive.drop_first();
                 }
             }
         }
@@ -344,27 +352,6 @@ impl Inbox {
         // Those handed out whose credit has not returned count in the pipe.
         let waiting = link.inbound.counts().queued;
         waiting.saturating_sub(received.sum())
-    }
-}
-
-impl Receive {
-    /// A message of the first peer was taken: the next one has its turn, in a crowd after a few more.
-    #[inline]
-    fn turn(&mut self) {
-        let peers = self.active.len();
-        if peers > 1 {
-            self.in_a_row += 1;
-            if peers < CROWD || self.in_a_row >= CROWD_TURN {
-                self.in_a_row = 0;
-                self.active.rotate_left(1);
-            }
-        }
-    }
-
-    /// Takes the first peer out, which has nothing more: the next one has a turn of its own.
-    fn pop_first(&mut self) -> Option<Source> {
-        self.in_a_row = 0;
-        self.active.pop_front()
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod fair_queue;
 pub(crate) mod fan_out;
 pub(crate) mod interest;
 pub(crate) mod leftovers;
+mod receive;
 pub(crate) mod round_robin;
 pub(crate) mod source;
 pub(crate) mod subscribers;

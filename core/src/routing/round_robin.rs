@@ -1,10 +1,10 @@
 //! [`RoundRobin`]: outgoing messages to the next peer that has room.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Coop;
 use crate::message::Message;
-use crate::peer::Bell;
+use crate::peer::{Bell, Link};
 use crate::pipe::{Pipe, Refused};
 use crate::sync::Mutex;
 
@@ -19,9 +19,23 @@ pub(crate) struct RoundRobin {
 
 #[derive(Debug, Default)]
 struct Turns {
-    pipes: Vec<Arc<Pipe>>,
+    places: Vec<Place>,
     next: usize,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    pipe: Arc<Pipe>,
+    /// The connection whose session empties it, if there is one.
+    link: Weak<Link>,
+}
+
+impl Turns {
+    fn position(&self, pipe: &Arc<Pipe>) -> Option<usize> {
+        let mut places = self.places.iter();
+        places.position(|place| Arc::ptr_eq(&place.pipe, pipe))
+    }
 }
 
 impl RoundRobin {
@@ -41,13 +55,13 @@ impl RoundRobin {
         if turns.closed {
             return Err(Refused::Closed);
         }
-        let count = turns.pipes.len();
+        let count = turns.places.len();
         for turn in 0..count {
             let index = (turns.next + turn) % count;
-            let Some(pipe) = turns.pipes.get(index) else {
+            let Some(place) = turns.places.get(index) else {
                 break;
             };
-            if put(pipe).is_ok() {
+            if put(&place.pipe).is_ok() {
                 turns.next = (index + 1) % count;
                 return Ok(());
             }
@@ -67,6 +81,7 @@ impl RoundRobin {
     /// Cancel safe: dropped before it is ready, it has sent nothing.
     pub(crate) async fn wait_and_send(&self, message: Message) -> Result<(), (Refused, Message)> {
         loop {
+            self.work_next();
             let mut room = std::pin::pin!(self.bell.0.notified());
             room.as_mut().enable();
             match self.try_send(&message) {
@@ -97,28 +112,53 @@ impl RoundRobin {
         }
     }
 
+    /// Tells which connection's session empties a pipe from now on.
+    pub(crate) fn set_session(&self, pipe: &Arc<Pipe>, link: &Arc<Link>) {
+        let mut turns = self.turns.lock();
+        if let Some(index) = turns.position(pipe)
+            && let Some(place) = turns.places.get_mut(index)
+        {
+            place.link = Arc::downgrade(link);
+        }
+    }
+
+    /// Lets the session of the pipe whose turn it is do what it can.
+    fn work_next(&self) {
+        let next = {
+            let turns = self.turns.lock();
+            let place = turns.places.get(turns.next).filter(|_| !turns.closed);
+            place.and_then(|place| place.link.upgrade())
+        };
+        if let Some(link) = next {
+            link.work_now();
+        }
+    }
+
     fn has_room(&self) -> bool {
         let turns = self.turns.lock();
-        turns.closed || turns.pipes.iter().any(|pipe| pipe.has_room().is_ok())
+        turns.closed
+            || turns
+                .places
+                .iter()
+                .any(|place| place.pipe.has_room().is_ok())
     }
 
     pub(crate) fn add(&self, pipe: Arc<Pipe>) {
-        self.turns.lock().pipes.push(pipe);
+        let link = Weak::new();
+        self.turns.lock().places.push(Place { pipe, link });
         self.bell.0.notify_one();
     }
 
     pub(crate) fn remove(&self, pipe: &Arc<Pipe>) {
         let mut turns = self.turns.lock();
-        let found = turns
-            .pipes
-            .iter()
-            .position(|other| Arc::ptr_eq(other, pipe));
-        let Some(index) = found else { return };
-        turns.pipes.remove(index);
+        let Some(index) = turns.position(pipe) else {
+            return;
+        };
+        turns.places.remove(index);
         // Whoever's turn it is keeps it.
         if index < turns.next {
             turns.next -= 1;
-        } else if turns.next == turns.pipes.len() {
+        } else if turns.next == turns.places.len() {
             turns.next = 0;
         }
     }

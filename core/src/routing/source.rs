@@ -29,11 +29,11 @@ pub(crate) enum Offered {
 }
 
 impl Source {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
+    pub(crate) fn new(link: Arc<Link>, decoder: Decoder) -> Self {
         Self {
             is_new: !link.announced.swap(true, Ordering::Relaxed),
             link,
-            decoder: Decoder::default(),
+            decoder,
             received: 0,
         }
     }

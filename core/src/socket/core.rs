@@ -18,13 +18,14 @@ use super::names::Names;
 use super::subscriber::Subscriber;
 use crate::conflated::Conflate;
 use crate::connection::Connection;
+use crate::ending::Ending;
 use crate::error::{NoRuntime, Unroutable};
 use crate::io::crowd::Crowd;
 use crate::io::drivers::has_timer;
 use crate::io::inproc;
 use crate::monitor::{DisconnectReason, Events, HandshakeFailure, SocketEvent};
 use crate::options::SocketOptions;
-use crate::peer::{Direction, Ending, Link, Peer, PeerFacts, PeerId, credit_every};
+use crate::peer::{Direction, Link, Peer, PeerFacts, PeerId, credit_every};
 use crate::pipe::{Limits, Pipe};
 use crate::routing::fair_queue::Inbox;
 use crate::routing::fan_out::FanOut;
@@ -278,6 +279,7 @@ impl Core {
                 dropped: Counter::default(),
                 round_trip: AtomicU64::new(0),
                 ending: Ending::default(),
+                session: OnceLock::new(),
                 partner: OnceLock::new(),
             }
         });

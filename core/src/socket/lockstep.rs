@@ -7,8 +7,6 @@
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
-use tokio::sync::Notify;
-
 use super::core::Core;
 use crate::error::SendErrorKind;
 use crate::frame::Frame;
@@ -26,8 +24,6 @@ const PRIVATEER_PROPERTY: &str = "X-Privateer";
 #[derive(Debug)]
 pub(crate) struct Requests {
     state: Mutex<State>,
-    /// Tells those who wait for a reply that they may wait for none any more.
-    over: Notify,
 }
 
 #[derive(Debug)]
@@ -72,7 +68,6 @@ impl Requests {
                 owing: Vec::new(),
                 next_id: first_id,
             }),
-            over: Notify::new(),
         }
     }
 
@@ -89,10 +84,6 @@ impl Requests {
             .is_some_and(|pending| pending.asked.is_none())
     }
 
-    pub(crate) fn has_peer(&self) -> bool {
-        !self.state.lock().links.is_empty()
-    }
-
     /// Makes `message` the request; in lockstep only if there is none.
     pub(crate) fn send(
         &self,
@@ -100,6 +91,13 @@ impl Requests {
         message: Message,
     ) -> Result<(), (SendErrorKind, Message)> {
         let mut state = self.state.lock();
+        if state.links.is_empty() {
+            drop(state);
+            if !core.endpoints.lock().connects() {
+                return Err((SendErrorKind::Full, message));
+            }
+            state = self.state.lock();
+        }
         if core.options.req_lockstep && state.pending.is_some() {
             return Err((SendErrorKind::RequestOutstanding, message));
         }
@@ -112,20 +110,16 @@ impl Requests {
             asked: None,
             lost: Vec::new(),
         });
+        let dispatched = state.dispatch(core);
         drop(state);
-        self.dispatch(core);
+        dispatched.settle(core);
         Ok(())
     }
 
     /// Gives the request up; a late reply to it is dropped.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, core: &Core) {
         self.state.lock().abandon();
-        self.over.notify_waiters();
-    }
-
-    /// Is woken when the request is answered or abandoned.
-    pub(crate) const fn over(&self) -> &Notify {
-        &self.over
+        core.inbox.recheck();
     }
 
     /// Looks at a message that came from `link`: the reply, or nothing of use.
@@ -162,7 +156,8 @@ impl Requests {
     pub(crate) fn settle(&self, core: &Arc<Core>, accepted: Accepted) -> Option<Message> {
         match accepted {
             Accepted::Reply(reply) => {
-                self.over.notify_waiters();
+                // Others wait for none any more.
+                core.inbox.recheck();
                 Some(reply)
             }
             Accepted::NoDelimiter(link) => {
@@ -200,8 +195,26 @@ impl Requests {
 
     /// Sends the request to the next peer, if it is not with one.
     fn dispatch(&self, core: &Arc<Core>) {
-        let resets = self.state.lock().dispatch(core);
-        for link in resets {
+        let dispatched = self.state.lock().dispatch(core);
+        dispatched.settle(core);
+    }
+}
+
+/// What is left to do when nothing is locked.
+#[derive(Default)]
+struct Dispatched {
+    /// Whom the request was sent to, and how its session learns of it.
+    sent: Option<(Arc<Link>, Option<Waker>)>,
+    /// Connections that have to start anew before they can be used.
+    resets: Vec<Arc<Link>>,
+}
+
+impl Dispatched {
+    fn settle(self, core: &Arc<Core>) {
+        if let Some((link, unread)) = self.sent {
+            link.write_now(unread);
+        }
+        for link in self.resets {
             core.end(&link, DisconnectReason::RequestAbandoned);
         }
     }
@@ -214,15 +227,15 @@ impl State {
         }
     }
 
-    /// Sends the request to the next peer; returns connections that have to start anew before they can be used.
-    fn dispatch(&mut self, core: &Core) -> Vec<Arc<Link>> {
-        let mut resets = Vec::new();
+    /// Sends the request to the next peer.
+    fn dispatch(&mut self, core: &Core) -> Dispatched {
+        let mut dispatched = Dispatched::default();
         let Some(pending) = self
             .pending
             .as_mut()
             .filter(|pending| pending.asked.is_none())
         else {
-            return resets;
+            return dispatched;
         };
         for _ in 0..self.links.len() {
             let Some(link) = self.links.first().cloned() else {
@@ -233,24 +246,20 @@ impl State {
             if let Some(index) = self.owing.iter().position(|id| *id == link.id) {
                 if !correlated {
                     // Its late reply could not be told from the next one.
-                    resets.push(link);
+                    dispatched.resets.push(link);
                     continue;
                 }
                 self.owing.swap_remove(index);
             }
-            let delimiter = Frame::empty();
-            let sent = if correlated {
-                link.outbound
-                    .publish(&[pending.correlation.clone(), delimiter], &pending.message)
-            } else {
-                link.outbound.publish(&[delimiter], &pending.message)
-            };
-            if sent.is_ok() {
+            let envelope = [pending.correlation.clone(), Frame::empty()];
+            let envelope = envelope.get(usize::from(!correlated)..).unwrap_or_default();
+            if let Ok(unread) = link.outbound.put(envelope, pending.message.frames()) {
                 pending.asked = Some(link.id);
+                dispatched.sent = Some((link, unread));
                 break;
             }
         }
-        resets
+        dispatched
     }
 }
 
@@ -267,7 +276,10 @@ impl Wake for Room {
         let Some(core) = self.0.upgrade() else {
             return;
         };
-        let resets = core.requests.state.lock().dispatch(&core);
+        let Dispatched { sent, resets } = core.requests.state.lock().dispatch(&core);
+        if let Some((_, Some(unread))) = sent {
+            unread.wake();
+        }
         if !resets.is_empty() {
             let runtime = core.runtime.clone();
             // Asked anew: a late reply may come before, and then the connection is as good as any.

@@ -140,15 +140,25 @@ impl RepSocket {
         let Some(Owed { link, envelope }) = owed.as_ref() else {
             return Err(SendError::new(SendErrorKind::NoRequest, message));
         };
-        match link.outbound.publish(envelope, &message) {
-            Ok(()) => {}
+        let unread = match link.outbound.put(envelope, message.frames()) {
+            Ok(unread) => unread,
             Err(_) if self.core.inbox.is_closed() => {
                 return Err(SendError::new(SendErrorKind::Closed, message));
             }
             Err(Refused::Full) => return Err(SendError::new(SendErrorKind::Full, message)),
-            Err(Refused::Closed) => self.core.dropped(link, DropReason::Unroutable),
-        }
+            Err(Refused::Closed) => {
+                self.core.dropped(link, DropReason::Unroutable);
+                None
+            }
+        };
+        let link = Arc::clone(link);
         *owed = None;
+        drop(owed);
+        match unread {
+            // More replies may follow at once, which go out together.
+            Some(session) if !self.core.inbox.is_drained() => session.wake(),
+            unread => link.write_now(unread),
+        }
         Ok(())
     }
 
@@ -171,9 +181,11 @@ impl RepSocket {
     fn accept(&self, link: &Arc<Link>, delivery: Delivery) -> Option<Message> {
         let mut envelope = super::message(delivery)?.into_frames();
         let delimiter = envelope.iter().position(Frame::is_empty);
-        let body = delimiter
-            .map(|index| envelope.split_off(index + 1))
-            .and_then(Message::from_frames);
+        let body = delimiter.and_then(|index| match envelope.len() - index {
+            // The only frame needs no memory of its own.
+            2 => envelope.pop().map(Message::from),
+            _ => Message::from_frames(envelope.split_off(index + 1)),
+        });
         let Some(body) = body else {
             self.core.dropped(link, DropReason::NoDelimiter);
             return None;

@@ -135,9 +135,6 @@ impl ReqSocket {
         if self.core.inbox.is_closed() {
             return Err(SendError::new(SendErrorKind::Closed, message));
         }
-        if !self.core.requests.has_peer() && !self.core.endpoints.lock().connects() {
-            return Err(SendError::new(SendErrorKind::Full, message));
-        }
         let sent = self.core.requests.send(&self.core, message);
         sent.map_err(|(kind, message)| SendError::new(kind, message))
     }
@@ -153,27 +150,12 @@ impl ReqSocket {
     /// Dropped before it is ready, the reply is still waited for.
     pub async fn recv(&self) -> Result<Message, RecvError> {
         loop {
-            if let Some(reply) = self.core.requests.settle(&self.core, self.next().await?) {
+            let next = self.core.inbox.next_while(
+                || self.check_turn(),
+                |link, delivery| self.accept(link, delivery),
+            );
+            if let Some(reply) = self.core.requests.settle(&self.core, next.await?) {
                 return Ok(reply);
-            }
-        }
-    }
-
-    /// What comes next, as long as a request is outstanding.
-    async fn next(&self) -> Result<Accepted, RecvError> {
-        let mut next = std::pin::pin!(
-            self.core
-                .inbox
-                .next(|link, delivery| self.accept(link, delivery))
-        );
-        loop {
-            let mut over = std::pin::pin!(self.core.requests.over().notified());
-            over.as_mut().enable();
-            self.check_turn()?;
-            tokio::select! {
-                biased;
-                accepted = &mut next => return accepted.map_err(Into::into),
-                () = over => {}
             }
         }
     }
@@ -215,7 +197,7 @@ struct Abandon<'a>(Option<&'a Owned>);
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         if let Some(core) = self.0 {
-            core.requests.abandon();
+            core.requests.abandon(core);
         }
     }
 }

@@ -303,6 +303,11 @@ pub(crate) async fn ready(core: &Core, to: impl Addressee) -> Result<(), Unrouta
     loop {
         // Each time anew: a peer may have come or gone meanwhile.
         let route = to.route(core).ok_or(Unroutable)?;
+        if route.outbound().has_room() == Err(Refused::Full)
+            && let Some(link) = route.link()
+        {
+            link.work_now();
+        }
         let mut room = std::pin::pin!(route.room().0.notified());
         room.as_mut().enable();
         match route.outbound().has_room() {

@@ -177,7 +177,9 @@ impl Traffic {
         let taken: usize = into.range(begin..).map(Segment::len).sum();
         self.held = self.held.saturating_sub(taken);
         if self.whole_messages > 0 && room > 0 {
-            into.append(&mut self.ready);
+            if !self.ready.is_empty() {
+                into.append(&mut self.ready);
+            }
             let messages = self.whole_messages.min(room);
             let len = if messages == self.whole_messages {
                 self.whole

@@ -22,14 +22,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Timers count whole milliseconds.
 const TICK: Duration = Duration::from_millis(1);
 
-fn options(context: &Context) -> SocketOptions {
+pub(in crate::io) fn options(context: &Context) -> SocketOptions {
     SocketOptions::new()
         .context(context)
         .heartbeat_interval(None)
 }
 
 /// A connection to `memory://there` after its handshake.
-async fn raw_peer(context: &Context, socket_type: SocketType) -> MemoryStream {
+pub(in crate::io) async fn raw_peer(context: &Context, socket_type: SocketType) -> MemoryStream {
     let mut stream = context.network().dial("there").unwrap();
     shake_hands(&mut stream, socket_type).await;
     stream
@@ -47,7 +47,7 @@ async fn shake_hands(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), socket_
     stream.read_exact(&mut ready).await.unwrap();
 }
 
-async fn lost(monitor: &mut Monitor) -> DisconnectReason {
+pub(in crate::io) async fn lost(monitor: &mut Monitor) -> DisconnectReason {
     loop {
         if let SocketEvent::Disconnected { reason, .. } = monitor.next().await.unwrap().unwrap() {
             return reason;

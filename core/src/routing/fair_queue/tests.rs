@@ -1,6 +1,6 @@
 //! Tests of turns.
 
-use super::*;
+use crate::routing::receive::{CROWD, CROWD_TURN};
 use crate::{DealerSocket, RouterSocket};
 
 /// In a crowd, a peer's turn is whole although the one before it had less than a turn to say, or was paused in it.
