@@ -30,6 +30,9 @@ mod parse;
 /// | `inproc://name` | within this process |
 /// | `memory://name` | within this process, as octets on a simulated [network](crate::Network) |
 ///
+/// Beside the path of an ipc endpoint that is being bound stands, for that moment, a file of its name and `.privateer-lock`:
+/// of several who find the socket of a dead process there, one takes its place.
+///
 /// # Example
 /// ```
 /// use privateer_core::Endpoint;

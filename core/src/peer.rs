@@ -218,7 +218,7 @@ pub(crate) struct Link {
     /// Tells the connection's task to end it, and why.
     pub(crate) ending: Ending,
     /// Its session, once it is served; none over inproc.
-    pub(crate) session: OnceLock<Weak<dyn Work>>,
+    pub(crate) session: OnceLock<Arc<dyn Work>>,
     /// The same connection as the other socket of the process sees it, over inproc.
     pub(crate) partner: OnceLock<(Weak<Core>, Weak<Self>)>,
 }
@@ -260,15 +260,14 @@ impl Link {
         self.round_trip.store(nanoseconds.max(1), Ordering::Relaxed);
     }
 
-    /// Writes what was put into `outbound`, of which its reader, the session, is to be told by `unread`.
+    /// Writes what was [put](Pipe::put) into `outbound`, whose reader waits.
     ///
     /// Nothing that a session may wake is to be locked.
-    pub(crate) fn write_now(&self, unread: Option<Waker>) {
-        // Without a waker the session knows that there is something.
-        let Some(waker) = unread else { return };
-        let mut session_task = WakeOnDrop(Some(waker));
+    pub(crate) fn write_now(&self) {
+        // Also if the session panics here.
+        let mut unread = WakeOnDrop(Some(&self.outbound));
         if self.session().is_some_and(|session| session.write_now()) {
-            session_task.0 = None;
+            unread.0 = None;
         }
     }
 
@@ -280,11 +279,8 @@ impl Link {
     }
 
     /// None once the connection is to end: what is not written by then stays in the pipe.
-    fn session(&self) -> Option<Arc<dyn Work>> {
-        if self.ending.is_requested() {
-            return None;
-        }
-        self.session.get().and_then(Weak::upgrade)
+    fn session(&self) -> Option<&Arc<dyn Work>> {
+        self.session.get().filter(|_| !self.ending.is_requested())
     }
 
     /// Messages that the peer has not got.
@@ -332,13 +328,13 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Wakes when it is dropped, also by a panic.
-struct WakeOnDrop(Option<Waker>);
+/// Wakes the reader of a pipe when it is dropped.
+struct WakeOnDrop<'a>(Option<&'a Pipe>);
 
-impl Drop for WakeOnDrop {
+impl Drop for WakeOnDrop<'_> {
     fn drop(&mut self) {
-        if let Some(waker) = self.0.take() {
-            waker.wake();
+        if let Some(pipe) = self.0 {
+            pipe.wake_reader();
         }
     }
 }

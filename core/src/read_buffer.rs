@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 use crate::sync::Mutex;
 
 /// The first and the largest reservation of a read buffer, in bytes.
-pub(crate) const READ_FIRST: usize = 8 * 1024;
+pub(crate) const READ_FIRST: usize = 1024;
 /// See [`READ_FIRST`].
 pub(crate) const READ_LARGEST: usize = 256 * 1024;
 /// So few bytes that wait for the rest of their message move to memory of their own, so that no large buffer waits with
@@ -98,7 +98,7 @@ impl ReadBuffer {
     /// Tells that `read` octets of a target of `offered` were filled.
     pub(crate) fn filled(&mut self, read: usize, offered: usize) {
         if read == offered {
-            self.next = (self.next * 2).min(READ_LARGEST);
+            self.next = (self.next * 4).min(READ_LARGEST);
         } else if read < self.next / 4 {
             self.next = (self.next / 2).max(READ_FIRST);
         }

@@ -16,7 +16,7 @@ use super::heartbeat::Heartbeat;
 use super::raw::Raw;
 use super::seldom::Seldom;
 use super::session::{Reader, Session};
-use super::shared::Shared;
+use super::shared::{Shared, Work};
 use super::topics::Topics;
 use super::transport::Stream;
 use super::writer::Writer;
@@ -237,12 +237,12 @@ async fn serve<S: Stream>(
         task: Waker::noop().clone(),
         ended: None,
     });
-    let worker = Arc::downgrade(&session);
+    let session = Served(session);
     core.outbox.set_session(&link.outbound, &link);
     // A connection is served once.
-    let _was_set = link.session.set(worker);
-    let reason = unless_told(&link, phase, session.run()).await;
-    if let Some(mut session) = session.take() {
+    let _was_set = link.session.set(Arc::clone(&session.0) as Arc<dyn Work>);
+    let reason = unless_told(&link, phase, session.0.run()).await;
+    if let Some(mut session) = session.0.take() {
         let mut flight = std::mem::take(&mut session.writer.flight);
         drop(session);
         link.outbound.credit(flight.rewind());
@@ -250,6 +250,15 @@ async fn serve<S: Stream>(
     }
     core.detach(&link, reason);
     reason
+}
+
+/// Takes the session back from those who let it work, also if its task is dropped: it knows them, and they know it.
+struct Served<S: Stream>(Arc<Shared<S>>);
+
+impl<S: Stream> Drop for Served<S> {
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
 }
 
 /// Runs to the end, or until the connection is to end before; tells why it ended.

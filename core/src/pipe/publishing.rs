@@ -1,7 +1,5 @@
 //! How messages enter a pipe: one after another, many at once, or past its marks.
 
-use std::task::Waker;
-
 use bytes::Bytes;
 
 use super::state::State;
@@ -24,21 +22,28 @@ impl Pipe {
         envelope: &[Frame],
         frames: &[Frame],
     ) -> Result<(), Refused> {
-        wake(self.put(envelope, frames)?);
+        let waker = {
+            let mut state = self.state.lock();
+            state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;
+            state.encode(&self.pool, envelope, frames);
+            state.reader.wake()
+        };
+        wake(waker);
         Ok(())
     }
 
-    /// As [`publish_frames`](Self::publish_frames); the reader is still to be woken, by what is returned.
-    #[inline]
-    pub(crate) fn put(
-        &self,
-        envelope: &[Frame],
-        frames: &[Frame],
-    ) -> Result<Option<Waker>, Refused> {
+    /// As [`publish_frames`](Self::publish_frames), without waking the reader; tells whether it waits.
+    pub(crate) fn put(&self, envelope: &[Frame], frames: &[Frame]) -> Result<bool, Refused> {
         let mut state = self.state.lock();
         state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;
         state.encode(&self.pool, envelope, frames);
-        Ok(state.reader.wake())
+        Ok(state.reader.waiting)
+    }
+
+    /// Wakes the reader, if it waits.
+    pub(crate) fn wake_reader(&self) {
+        let waker = self.state.lock().reader.wake();
+        wake(waker);
     }
 
     /// As [`publish`](Self::publish), of frames and a message that is encoded already.

@@ -214,7 +214,6 @@ impl Inbox {
         loop {
             // Not enabled before: of several wake-ups one is kept, and who gets that passes it on if there is more.
             let readable = self.readable.notified();
-            check()?;
             if let Some(accepted) = self.try_next(&mut accept) {
                 if self.has_next(true) {
                     // For those who wait beside this one. Else a permit would be left, and make the next one look twice.
@@ -222,6 +221,7 @@ impl Inbox {
                 }
                 return Ok(accepted);
             }
+            check()?;
             if self.is_closed() {
                 return Err(Closed.into());
             }

@@ -203,16 +203,16 @@ impl Requests {
 /// What is left to do when nothing is locked.
 #[derive(Default)]
 struct Dispatched {
-    /// Whom the request was sent to, and how its session learns of it.
-    sent: Option<(Arc<Link>, Option<Waker>)>,
+    /// Whom the request was sent to, if its session does not know yet.
+    sent: Option<Arc<Link>>,
     /// Connections that have to start anew before they can be used.
     resets: Vec<Arc<Link>>,
 }
 
 impl Dispatched {
     fn settle(self, core: &Arc<Core>) {
-        if let Some((link, unread)) = self.sent {
-            link.write_now(unread);
+        if let Some(link) = self.sent {
+            link.write_now();
         }
         for link in self.resets {
             core.end(&link, DisconnectReason::RequestAbandoned);
@@ -253,9 +253,9 @@ impl State {
             }
             let envelope = [pending.correlation.clone(), Frame::empty()];
             let envelope = envelope.get(usize::from(!correlated)..).unwrap_or_default();
-            if let Ok(unread) = link.outbound.put(envelope, pending.message.frames()) {
+            if let Ok(reader_waits) = link.outbound.put(envelope, pending.message.frames()) {
                 pending.asked = Some(link.id);
-                dispatched.sent = Some((link, unread));
+                dispatched.sent = reader_waits.then_some(link);
                 break;
             }
         }
@@ -277,8 +277,8 @@ impl Wake for Room {
             return;
         };
         let Dispatched { sent, resets } = core.requests.state.lock().dispatch(&core);
-        if let Some((_, Some(unread))) = sent {
-            unread.wake();
+        if let Some(link) = sent {
+            link.outbound.wake_reader();
         }
         if !resets.is_empty() {
             let runtime = core.runtime.clone();

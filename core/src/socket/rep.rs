@@ -137,27 +137,32 @@ impl RepSocket {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         let mut owed = self.owed.lock();
-        let Some(Owed { link, envelope }) = owed.as_ref() else {
+        let Some(Owed { link, envelope }) = owed.take() else {
             return Err(SendError::new(SendErrorKind::NoRequest, message));
         };
-        let unread = match link.outbound.put(envelope, message.frames()) {
-            Ok(unread) => unread,
-            Err(_) if self.core.inbox.is_closed() => {
-                return Err(SendError::new(SendErrorKind::Closed, message));
+        let reader_waits = match link.outbound.put(&envelope, message.frames()) {
+            Ok(reader_waits) => reader_waits,
+            Err(Refused::Closed) if !self.core.inbox.is_closed() => {
+                self.core.dropped(&link, DropReason::Unroutable);
+                false
             }
-            Err(Refused::Full) => return Err(SendError::new(SendErrorKind::Full, message)),
-            Err(Refused::Closed) => {
-                self.core.dropped(link, DropReason::Unroutable);
-                None
+            Err(_) => {
+                *owed = Some(Owed { link, envelope });
+                let closed = self.core.inbox.is_closed();
+                let kind = if closed {
+                    SendErrorKind::Closed
+                } else {
+                    SendErrorKind::Full
+                };
+                return Err(SendError::new(kind, message));
             }
         };
-        let link = Arc::clone(link);
-        *owed = None;
         drop(owed);
-        match unread {
+        if reader_waits && self.core.inbox.is_drained() {
+            link.write_now();
+        } else if reader_waits {
             // More replies may follow at once, which go out together.
-            Some(session) if !self.core.inbox.is_drained() => session.wake(),
-            unread => link.write_now(unread),
+            link.outbound.wake_reader();
         }
         Ok(())
     }
