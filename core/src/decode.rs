@@ -40,6 +40,9 @@ impl Decoder {
 
     /// The next message; none if all segments are used up.
     pub(crate) fn next(&mut self) -> Option<Message> {
+        if let Some(frame) = self.next_slice() {
+            return Some(Message::from(frame));
+        }
         let (frame, more) = self.next_frame()?;
         if !more {
             return Some(Message::from(frame));
@@ -62,7 +65,7 @@ impl Decoder {
 
     /// The next message if it is one frame in the segment at hand, and not the last there; none says nothing.
     #[inline]
-    pub(crate) fn next_slice(&mut self) -> Option<Frame> {
+    fn next_slice(&mut self) -> Option<Frame> {
         let header = Header::parse(self.current.get(self.position..)?).ok()??;
         if header.more() {
             return None;

@@ -10,8 +10,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 
 use crate::sync::Mutex;
 
-/// The first and the largest reservation of a read buffer, in bytes.
+/// The first and the largest reservation of a read buffer, in bytes. Allocators are quickest with the first: a connection
+/// that hears one short message at a time reserves it for each.
 pub(crate) const READ_FIRST: usize = 1024;
+/// What the first grows to in a few steps.
+const READ_USUAL: usize = 8 * 1024;
 /// See [`READ_FIRST`].
 pub(crate) const READ_LARGEST: usize = 256 * 1024;
 /// So few bytes that wait for the rest of their message move to memory of their own, so that no large buffer waits with
@@ -98,7 +101,11 @@ impl ReadBuffer {
     /// Tells that `read` octets of a target of `offered` were filled.
     pub(crate) fn filled(&mut self, read: usize, offered: usize) {
         if read == offered {
-            self.next = (self.next * 4).min(READ_LARGEST);
+            // Sizes above that are as they would be if it had begun with it.
+            self.next = match self.next {
+                ..READ_USUAL => (self.next * 4).min(READ_USUAL),
+                _ => (self.next * 2).min(READ_LARGEST),
+            };
         } else if read < self.next / 4 {
             self.next = (self.next / 2).max(READ_FIRST);
         }

@@ -82,10 +82,7 @@ impl Inbox {
         if !self.has_arrivals.load(Ordering::Acquire)
             && let Some(source) = receive.active.front_mut()
             && !source.is_new
-            && let Some(frame) = {
-                let small = source.decoder.next_small();
-                small.or_else(|| source.decoder.next_slice())
-            }
+            && let Some(frame) = source.decoder.next_small()
         {
             source.count();
             let accepted = accept(&source.link, Delivery::Message(frame.into()));
