@@ -40,7 +40,7 @@ impl Decoder {
 
     /// The next message; none if all segments are used up.
     pub(crate) fn next(&mut self) -> Option<Message> {
-        if let Some(frame) = self.next_slice() {
+        if let Some(frame) = self.next_small().or_else(|| self.next_slice()) {
             return Some(Message::from(frame));
         }
         let (frame, more) = self.next_frame()?;

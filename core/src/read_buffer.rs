@@ -55,7 +55,8 @@ impl ReadBuffer {
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
         if self.spare() < self.next / 4 {
             if !self.octets.try_reclaim(self.next) {
-                let size = self.octets.len() + self.next;
+                // In proportion to what waits, so that a long message in many pieces moves seldom.
+                let size = self.octets.len() + self.next.max(self.octets.len() / 4);
                 move_to(&mut self.octets, &mut self.size, memory(size, 2 * size));
             }
             // Of this memory nobody has anything.

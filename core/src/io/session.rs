@@ -57,7 +57,7 @@ pub(crate) struct Session<S> {
     pub(crate) span: Span,
     /// Wakes the task that polls it.
     pub(crate) task: Waker,
-    /// Why the connection has ended, which the task does not know yet.
+    /// Why the connection has ended: nothing is written any more.
     pub(crate) ended: Option<DisconnectReason>,
 }
 
@@ -138,25 +138,35 @@ impl<S: Stream> Session<S> {
         if let Some(reason) = self.ended {
             return Poll::Ready(reason);
         }
-        self.poll_for(cx, usize::MAX)
+        let ended = self.poll_for(cx, usize::MAX);
+        if let Poll::Ready(reason) = ended {
+            self.ended = Some(reason);
+        }
+        ended
     }
 
     /// As [`poll`](Self::poll), writing not much more than `most` bytes.
     fn poll_for(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<DisconnectReason> {
         let read = self.poll_read(cx);
+        if read.is_ready() {
+            // What is not written yet is for the next connection.
+            return read;
+        }
         // A PONG or a PING that became due goes out now.
         let timer = self.poll_timer(cx);
         self.write(cx, most);
-        let timer = if self.watch_output() {
+        if self.watch_output() {
             self.poll_timer(cx)
         } else {
             timer
-        };
-        if timer.is_ready() { timer } else { read }
+        }
     }
 
     /// Writes what waits in the pipe, in the place of the task; tells whether there is nothing left for that to do.
     pub(crate) fn write_now(&mut self) -> bool {
+        if self.ended.is_some() {
+            return false;
+        }
         let task = std::mem::replace(&mut self.task, Waker::noop().clone());
         self.write(&mut Context::from_waker(&task), TURN);
         self.task = task;
@@ -165,10 +175,10 @@ impl<S: Stream> Session<S> {
 
     /// Does what can be done, for a turn, in the place of the task.
     pub(crate) fn work_now(&mut self) {
-        let task = self.task.clone();
         if self.ended.is_some() {
             return;
         }
+        let task = self.task.clone();
         // The owner may be elsewhere; timers belong to the runtime of the socket.
         let runtime = self.topics.runtime().clone();
         let _entered = runtime.enter();

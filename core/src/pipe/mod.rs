@@ -135,8 +135,8 @@ impl Pipe {
         }
     }
 
-    /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks. A
-    /// finished pipe discards them; returns how many messages those were.
+    /// Moves encoded segments, which end at a message boundary, into the pipe; they may pass the marks. A finished pipe
+    /// discards them; returns how many messages those were.
     pub(crate) fn append(&self, segments: &mut VecDeque<Segment>) -> usize {
         let (waker, discarded) = self.state.lock().append(&self.pool, segments);
         wake(waker);

@@ -32,7 +32,8 @@ impl Pipe {
         Ok(())
     }
 
-    /// As [`publish_frames`](Self::publish_frames), without waking the reader; tells whether it waits.
+    /// As [`publish_frames`](Self::publish_frames), without waking the reader; tells whether it waits: then the caller is to
+    /// [wake](Self::wake_reader) it, or to see to it that the pipe is emptied.
     pub(crate) fn put(&self, envelope: &[Frame], frames: &[Frame]) -> Result<bool, Refused> {
         let mut state = self.state.lock();
         state.check_room(|| envelope.iter().chain(frames).next().map_or(&[], |f| f))?;

@@ -101,6 +101,9 @@ impl RoundRobin {
     pub(crate) async fn ready(&self) {
         self.coop.proceed().await;
         loop {
+            if !self.has_room() {
+                self.work_next();
+            }
             let mut room = std::pin::pin!(self.bell.0.notified());
             room.as_mut().enable();
             if self.has_room() {

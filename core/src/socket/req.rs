@@ -150,6 +150,7 @@ impl ReqSocket {
     /// Dropped before it is ready, the reply is still waited for.
     pub async fn recv(&self) -> Result<Message, RecvError> {
         loop {
+            self.check_turn()?;
             let next = self.core.inbox.next_while(
                 || self.check_turn(),
                 |link, delivery| self.accept(link, delivery),

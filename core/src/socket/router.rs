@@ -347,6 +347,9 @@ fn refuse(core: &Core, (kind, route): NotPut, message: Message) -> Result<(), Se
 /// Waits until a connection's pipe has room, or is finished.
 pub(crate) async fn wait_for_room(link: &Link) -> Result<(), Unroutable> {
     loop {
+        if link.outbound.has_room() == Err(Refused::Full) {
+            link.work_now();
+        }
         let mut room = std::pin::pin!(link.room.0.notified());
         room.as_mut().enable();
         match link.outbound.has_room() {
