@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
+use super::busy_poll::BusyPoll;
 use super::heartbeat::Heartbeat;
 use super::raw::Raw;
 use super::seldom::Seldom;
@@ -210,15 +212,10 @@ async fn serve<S: Stream>(
         .options
         .heartbeat_interval
         .filter(|_| link.facts.minor > 0);
-    let mut traffic = Traffic::new(
-        early,
-        core.options.max_message_size.map(std::num::NonZeroU64::get),
-    );
-    traffic.set_subscriptions(core.subscriptions_in_messages());
     let session = Shared::new(Session {
         stream,
         reader: Reader::new(
-            traffic,
+            traffic(core, early),
             Arc::clone(&link.inbound),
             core.most_received(),
             Arc::clone(&core.counters),
@@ -232,6 +229,10 @@ async fn serve<S: Stream>(
         time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
         timer: None,
         timer_waits: false,
+        busy_poll: core
+            .options
+            .busy_poll_limit(core.traits.in_turn && S::IN_KERNEL, &core.runtime)
+            .map(BusyPoll::new),
         topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
         span: Span::current(),
         task: Waker::noop().clone(),
@@ -250,6 +251,14 @@ async fn serve<S: Stream>(
     }
     core.detach(&link, reason);
     reason
+}
+
+/// What is read of a connection, beginning with what came together with the end of the handshake.
+fn traffic(core: &Core, early: BytesMut) -> Traffic {
+    let largest = core.options.max_message_size.map(NonZeroU64::get);
+    let mut traffic = Traffic::new(early, largest);
+    traffic.set_subscriptions(core.subscriptions_in_messages());
+    traffic
 }
 
 /// Takes the session back from those who let it work, also if its task is dropped: it knows them, and they know it.

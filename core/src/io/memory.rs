@@ -152,6 +152,8 @@ impl MemoryStream {
 }
 
 impl Stream for MemoryStream {
+    const IN_KERNEL: bool = false;
+
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -10,6 +10,7 @@
 //! wait for room, lets it work at once, in place of that task.
 
 pub(crate) mod backoff;
+pub(crate) mod busy_poll;
 pub(crate) mod connecter;
 pub(crate) mod connection;
 mod credentials;

@@ -18,10 +18,11 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::task::coop::has_budget_remaining;
+use tokio::task::{coop::has_budget_remaining, yield_now};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Span;
 
+use super::busy_poll::BusyPoll;
 use super::heartbeat::{Due, Heartbeat};
 use super::topics::Topics;
 use super::transport::Stream;
@@ -52,6 +53,8 @@ pub(crate) struct Session<S> {
     pub(crate) timer: Option<Pin<Box<Sleep>>>,
     /// Whether it wakes the task when it has run down.
     pub(crate) timer_waits: bool,
+    /// Where an answer is expected soon.
+    pub(crate) busy_poll: Option<BusyPoll>,
     pub(crate) topics: Topics,
     /// What is told of it is told in it, whoever polls.
     pub(crate) span: Span,
@@ -141,6 +144,11 @@ impl<S: Stream> Session<S> {
         let ended = self.poll_for(cx, usize::MAX);
         if let Poll::Ready(reason) = ended {
             self.ended = Some(reason);
+        } else if let Some(busy_poll) = &mut self.busy_poll
+            && busy_poll.look_again(std::time::Instant::now())
+        {
+            // It is woken as soon as there is nothing else to do, and what the kernel has is known.
+            let _pending = pin!(yield_now()).poll(cx);
         }
         ended
     }
@@ -170,7 +178,8 @@ impl<S: Stream> Session<S> {
         let task = std::mem::replace(&mut self.task, Waker::noop().clone());
         self.write(&mut Context::from_waker(&task), TURN);
         self.task = task;
-        self.writer.is_idle() && !self.writer.shut_down && !self.writer.has_failed()
+        let looks = self.busy_poll.as_ref().is_some_and(BusyPoll::is_looking);
+        self.writer.is_idle() && !self.writer.shut_down && !self.writer.has_failed() && !looks
     }
 
     /// Does what can be done, for a turn, in the place of the task.
@@ -273,6 +282,9 @@ impl<S: Stream> Session<S> {
         };
         traffic.filled(read, offered);
         self.heartbeat.heard(Instant::now());
+        if let Some(busy_poll) = &mut self.busy_poll {
+            busy_poll.read(std::time::Instant::now());
+        }
         Poll::Ready(self.walk().map(|()| read))
     }
 
@@ -341,6 +353,9 @@ impl<S: Stream> Session<S> {
             match ready!(self.writer.poll_write(&mut self.stream, cx)) {
                 Ok(written) => most = most.saturating_sub(written),
                 Err(error) => return Poll::Ready(error),
+            }
+            if let Some(busy_poll) = &mut self.busy_poll {
+                busy_poll.wrote(std::time::Instant::now());
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::endpoint::Endpoint;
 
 /// A stream of octets in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the kernel has to be asked for what has come.
+    const IN_KERNEL: bool = true;
+
     /// Ready when reading may make progress, so that an idle connection need not own a buffer.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 

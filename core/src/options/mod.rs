@@ -1,6 +1,7 @@
 //! [`SocketOptions`]: each option once, with unit, default, range and libzmq's name.
 
 mod admission;
+mod busy_poll;
 mod connecting;
 mod greeting;
 mod heartbeat;
@@ -63,6 +64,7 @@ pub struct SocketOptions {
     pub(crate) heartbeat_interval: Option<Duration>,
     pub(crate) heartbeat_timeout: Duration,
     pub(crate) heartbeat_ttl: Option<Duration>,
+    pub(crate) busy_poll: Option<Duration>,
     pub(crate) max_message_size: Option<NonZeroU64>,
     pub(crate) immediate: bool,
     pub(crate) conflate: Conflate,
@@ -123,6 +125,7 @@ impl Default for SocketOptions {
             heartbeat_interval: Some(Duration::from_secs(30)),
             heartbeat_timeout: Duration::from_secs(10),
             heartbeat_ttl: None,
+            busy_poll: None,
             max_message_size: Some(DEFAULT_MAX_MESSAGE_SIZE),
             immediate: false,
             conflate: Conflate::Off,

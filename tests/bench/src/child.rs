@@ -38,8 +38,9 @@ const BATCH_MESSAGES: usize = 1024;
 /// Takes the role; ends the process without waiting for what a library may still want to do.
 pub(crate) fn run(role: &Role) -> ExitCode {
     let result = match (role.implementation.library, role.implementation.drive) {
-        (Library::Ours, _) => start::<Ours<false>>(role),
+        (Library::Ours, _) => start::<Ours>(role),
         (Library::OursLimited, _) => start::<Ours<true>>(role),
+        (Library::OursAsleep, _) => start::<Ours<false, true>>(role),
         (Library::Libzmq, _) => start::<Libzmq>(role),
         (Library::Zeromq, _) => start::<Zeromq>(role),
         (Library::Rzmq, _) => start::<Rzmq>(role),

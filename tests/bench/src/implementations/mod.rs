@@ -67,6 +67,8 @@ pub(crate) enum Library {
     Ours,
     /// Privateer, by a receiver that gives each message a time limit.
     OursLimited,
+    /// Privateer, that sleeps until an answer comes.
+    OursAsleep,
     /// Privateer's Lazy Pirate without hedging.
     OursUnhedged,
     /// The queue of the guide, in C, on CZMQ.
@@ -102,6 +104,8 @@ pub(crate) struct Implementation {
 pub(crate) const OURS: &str = "ours";
 /// The name of our line whose receiver gives each message a time limit.
 pub(crate) const OURS_LIMITED: &str = "ours-limited";
+/// The name of our line that does not look for answers before it sleeps.
+pub(crate) const OURS_ASLEEP: &str = "ours-asleep";
 /// The name of our line without hedging.
 pub(crate) const OURS_UNHEDGED: &str = "ours-unhedged";
 /// The name of the guide's own program.
@@ -115,7 +119,7 @@ pub(crate) const LIBZMQ: &str = "libzmq";
 
 /// All implementations, in the order of the table. A library on several runtimes is chosen on those where it is best at
 /// some work; the goals compare with whichever of its lines is best.
-pub(crate) const ALL: [Implementation; 16] = [
+pub(crate) const ALL: [Implementation; 17] = [
     implementation(OURS, Library::Ours, Drive::CurrentThread, true),
     implementation(OURS_MT, Library::Ours, Drive::TwoWorkers, true),
     implementation(
@@ -124,6 +128,7 @@ pub(crate) const ALL: [Implementation; 16] = [
         Drive::CurrentThread,
         true,
     ),
+    implementation(OURS_ASLEEP, Library::OursAsleep, Drive::CurrentThread, true),
     implementation(
         OURS_UNHEDGED,
         Library::OursUnhedged,
@@ -202,6 +207,7 @@ impl Implementation {
             }
             Library::Rzmq => case.crowd.is_none(),
             Library::OursLimited => case.work == Work::Paced,
+            Library::OursAsleep => case.work == Work::ReqRep,
             Library::OursUnhedged | Library::Guide => false,
             Library::Ours | Library::Libzmq | Library::Omq => true,
         }
@@ -213,6 +219,7 @@ impl Implementation {
             self.library,
             Library::Ours
                 | Library::OursLimited
+                | Library::OursAsleep
                 | Library::OursUnhedged
                 | Library::Plain
                 | Library::PlainBlocking

@@ -16,8 +16,9 @@ use crate::work::SocketKind;
 /// The time limit of a receiver that has one.
 const LIMIT: Duration = Duration::from_millis(1);
 
-/// One of our sockets. The parameter says whether its receiver gives each message a time limit.
-pub(crate) struct Ours<const LIMITED: bool> {
+/// One of our sockets. The parameters say whether its receiver gives each message a time limit, and whether it sleeps until
+/// an answer comes, in place of looking for it.
+pub(crate) struct Ours<const LIMITED: bool = false, const ASLEEP: bool = false> {
     socket: Kind,
     body: Frame,
 }
@@ -48,7 +49,7 @@ macro_rules! each {
     };
 }
 
-impl<const LIMITED: bool> Socket for Ours<LIMITED> {
+impl<const LIMITED: bool, const ASLEEP: bool> Socket for Ours<LIMITED, ASLEEP> {
     async fn bind(kind: SocketKind, endpoint: &str, size: usize) -> Result<(Self, String)> {
         let socket = Self::new(kind, size, &Context::global())?;
         let bound = each!(&socket.socket, socket => socket.bind(endpoint).await)?;
@@ -118,14 +119,15 @@ impl<const LIMITED: bool> Socket for Ours<LIMITED> {
     }
 }
 
-impl<const LIMITED: bool> Ours<LIMITED> {
+impl<const LIMITED: bool, const ASLEEP: bool> Ours<LIMITED, ASLEEP> {
     fn new(kind: SocketKind, size: usize, context: &Context) -> Result<Self> {
         let mark = mark(kind).map(usize::try_from).transpose()?;
         let mark = mark.and_then(NonZeroUsize::new);
         let options = SocketOptions::new()
             .context(context)
             .send_hwm(mark)
-            .recv_hwm(mark);
+            .recv_hwm(mark)
+            .busy_poll(ASLEEP.then_some(Duration::ZERO));
         let socket = match kind {
             SocketKind::Push => Kind::Push(PushSocket::with_options(options)?),
             SocketKind::Pull => Kind::Pull(PullSocket::with_options(options)?),

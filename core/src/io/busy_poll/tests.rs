@@ -1,0 +1,167 @@
+//! When an answer is looked for; and that a thread stays awake as long.
+#![allow(clippy::disallowed_methods, reason = "tests need a clock")]
+
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::io::session::tests::{options, raw_peer};
+use crate::sync::Mutex;
+use crate::{Context, ReqSocket, SocketType};
+
+const LIMIT: Duration = Duration::from_micros(50);
+const QUICKLY: Duration = Duration::from_micros(10);
+const STEP: Duration = Duration::from_micros(1);
+
+struct Peer {
+    busy_poll: BusyPoll,
+    now: Instant,
+}
+
+impl Peer {
+    fn new() -> Self {
+        Self {
+            busy_poll: BusyPoll::new(LIMIT),
+            now: Instant::now(),
+        }
+    }
+
+    /// Asks, and looks for the answer as long as that is worth it; tells how long that was.
+    fn answers_after(&mut self, time: Duration) -> Duration {
+        let asked = self.now;
+        self.busy_poll.wrote(asked);
+        let looks = self.busy_poll.is_looking();
+        while self.now < asked + time && self.busy_poll.look_again(self.now) {
+            self.now += STEP;
+        }
+        let looked = self.now - asked;
+        assert_eq!(looks, !looked.is_zero());
+        self.now = asked + time;
+        self.busy_poll.read(self.now);
+        looked
+    }
+
+    /// After how many quick answers one is looked for.
+    fn quick_ones_needed(&mut self) -> u32 {
+        let mut answers = 0;
+        while self.answers_after(QUICKLY).is_zero() {
+            answers += 1;
+        }
+        answers
+    }
+}
+
+#[test]
+fn answers_are_looked_for_while_they_are_quick() {
+    let mut peer = Peer::new();
+    assert_eq!(peer.quick_ones_needed(), QUICK);
+    for _ in 0..100 {
+        assert_eq!(peer.answers_after(QUICKLY), QUICKLY);
+    }
+}
+
+/// Who sleeps hears of it late; who is awake does not.
+#[test]
+fn what_is_slept_for_may_take_longer() {
+    let mut peer = Peer::new();
+    for _ in 0..QUICK {
+        assert_eq!(peer.answers_after(LIMIT * LATE), Duration::ZERO);
+    }
+    assert_eq!(peer.answers_after(LIMIT - STEP), LIMIT - STEP);
+    let mut peer = Peer::new();
+    for _ in 0..100 {
+        assert_eq!(peer.answers_after(LIMIT * LATE + STEP), Duration::ZERO);
+    }
+}
+
+/// A slow answer is waited for no longer than the limit, and each next one only after more quick ones.
+#[test]
+fn what_is_in_vain_becomes_seldom() {
+    let mut peer = Peer::new();
+    let mut needed = QUICK;
+    for _ in 0..12 {
+        assert_eq!(peer.quick_ones_needed(), needed);
+        assert_eq!(peer.answers_after(LIMIT * 10), LIMIT);
+        assert_eq!(peer.answers_after(LIMIT * 10), Duration::ZERO);
+        // The one that was found in between has made it as at first.
+        needed = QUICK * 2;
+    }
+
+    let mut peer = Peer::new();
+    let mut needed = QUICK;
+    for _ in 0..12 {
+        for _ in 0..needed {
+            assert_eq!(peer.answers_after(QUICKLY), Duration::ZERO);
+        }
+        assert_eq!(peer.answers_after(LIMIT * 10), LIMIT);
+        needed = (needed * 2).min(QUICK_MAX);
+    }
+    assert_eq!(peer.quick_ones_needed(), QUICK_MAX);
+    assert_eq!(peer.answers_after(LIMIT), LIMIT);
+}
+
+/// What comes of itself tells nothing of answers, and nothing is looked for where nothing was asked.
+#[test]
+fn only_answers_count() {
+    let mut peer = Peer::new();
+    for _ in 0..100 {
+        peer.busy_poll.read(peer.now);
+        assert!(!peer.busy_poll.look_again(peer.now));
+    }
+    assert_eq!(peer.quick_ones_needed(), QUICK);
+    assert!(!peer.busy_poll.is_looking());
+    assert!(!peer.busy_poll.look_again(peer.now));
+}
+
+/// How often it is tried whether a thread sleeps: something else may hold it up at times.
+const TRIES: usize = 10;
+
+/// In how many tries a thread that had asked a quick peer did not sleep before a millisecond had passed.
+fn tries_awake(limit: Duration) -> usize {
+    let watch = Arc::new(Mutex::new(None::<oneshot::Sender<Instant>>));
+    let watching = Arc::clone(&watch);
+    let sleeps = move || {
+        if let Some(watcher) = watching.lock().take() {
+            watcher.send(Instant::now()).unwrap();
+        }
+    };
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(sleeps)
+        .build();
+    runtime.unwrap().block_on(async {
+        let context = Context::new();
+        let options = options(&context).busy_poll(Some(limit));
+        let req = ReqSocket::with_options(options).unwrap();
+        req.bind("memory://there").await.unwrap();
+        let mut peer = raw_peer(&context, SocketType::Router).await;
+        let mut awake = 0;
+        for _ in 0..TRIES {
+            for _ in 0..QUICK * 4 {
+                req.send("?").await.unwrap();
+                peer.write_all(b"\x01\0\0\x01!").await.unwrap();
+                req.recv().await.unwrap();
+            }
+            let (watcher, asleep) = oneshot::channel();
+            *watch.lock() = Some(watcher);
+            let asked = Instant::now();
+            req.send("?").await.unwrap();
+            let asleep = asleep.await.unwrap();
+            awake += usize::from(asleep >= asked + Duration::from_millis(1));
+            peer.write_all(b"\x01\0\0\x01!").await.unwrap();
+            req.recv().await.unwrap();
+        }
+        awake
+    })
+}
+
+#[test]
+fn a_thread_does_not_sleep_while_an_answer_is_looked_for() {
+    let awake = tries_awake(Duration::from_millis(1));
+    assert!(awake > TRIES / 2, "{awake} of {TRIES}");
+    let awake = tries_awake(Duration::ZERO);
+    assert!(awake <= TRIES / 2, "{awake} of {TRIES}");
+}
