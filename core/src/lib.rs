@@ -56,8 +56,8 @@ pub use monitor::{
 };
 pub use network::Network;
 pub use options::{
-    Incoming, InvalidProperty, Linger, Manual, ReconnectPolicy, RouterNotify, SocketOptions,
-    TcpKeepalive, Verbosity,
+    BusyPoll, Incoming, InvalidProperty, Linger, Manual, ReconnectPolicy, RouterNotify,
+    SocketOptions, TcpKeepalive, Verbosity,
 };
 pub use peer::{Direction, Peer, PeerId};
 pub use proxy::{

@@ -1,4 +1,4 @@
-//! PURE. [`BusyPoll`]: whether who waits for an answer looks for it again at once, in place of sleeping.
+//! PURE. [`BusyPoller`]: whether to look for an answer again at once, in place of sleeping until it comes.
 #![deny(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -13,8 +13,7 @@ const QUICK: u32 = 4;
 /// As many at most, after answers that were looked for in vain.
 const QUICK_MAX: u32 = 1024;
 
-/// By so much a thread that sleeps may be late for an answer: what takes up to so many times the limit counts as quick, as
-/// long as it is slept for.
+/// To wake up takes time too: an answer that came to a sleeping thread within so many times the limit counts as quick.
 const LATE: u32 = 2;
 
 /// The answers of one peer, and how long they take.
@@ -23,7 +22,7 @@ const LATE: u32 = 2;
 /// processor from others: so it is looked for only where the last ones were quick, no longer than the limit, and after each
 /// time that it did not come in time only after twice as many quick ones as before.
 #[derive(Debug)]
-pub(crate) struct BusyPoll {
+pub(crate) struct BusyPoller {
     limit: Duration,
     /// When something was written that was not answered yet.
     asked: Option<Instant>,
@@ -33,7 +32,7 @@ pub(crate) struct BusyPoll {
     needed: u32,
 }
 
-impl BusyPoll {
+impl BusyPoller {
     pub(crate) const fn new(limit: Duration) -> Self {
         Self {
             limit,
@@ -43,7 +42,7 @@ impl BusyPoll {
         }
     }
 
-    /// Something was written.
+    /// Messages were written, to the last octet.
     pub(crate) const fn wrote(&mut self, now: Instant) {
         self.asked = Some(now);
     }
@@ -53,14 +52,14 @@ impl BusyPoll {
         let Some(asked) = self.asked.take() else {
             return;
         };
-        let looked = self.is_expected();
-        if looked {
+        let took = now.duration_since(asked);
+        if !self.is_expected() {
+            let is_quick = took <= self.limit * LATE;
+            self.quick = if is_quick { self.quick + 1 } else { 0 };
+        } else if took <= self.limit {
             self.needed = QUICK;
-        }
-        if now.duration_since(asked) <= self.limit * if looked { 1 } else { LATE } {
-            self.quick = self.quick.saturating_add(1);
         } else {
-            self.quick = 0;
+            self.looked_in_vain();
         }
     }
 
@@ -76,19 +75,20 @@ impl BusyPoll {
 
     /// Nothing is there: whether to look again.
     pub(crate) fn look_again(&mut self, now: Instant) -> bool {
-        if !self.is_expected() {
-            return false;
-        }
-        let Some(asked) = self.asked else {
+        let Some(asked) = self.asked.filter(|_| self.is_expected()) else {
             return false;
         };
         if now.duration_since(asked) < self.limit {
             return true;
         }
         self.asked = None;
+        self.looked_in_vain();
+        false
+    }
+
+    fn looked_in_vain(&mut self) {
         self.quick = 0;
         self.needed = (self.needed * 2).min(QUICK_MAX);
-        false
     }
 }
 

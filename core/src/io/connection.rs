@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
-use super::busy_poll::BusyPoll;
+use super::busy_poll::BusyPoller;
 use super::heartbeat::Heartbeat;
 use super::raw::Raw;
 use super::seldom::Seldom;
@@ -229,10 +229,10 @@ async fn serve<S: Stream>(
         time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
         timer: None,
         timer_waits: false,
-        busy_poll: core
+        busy_poller: core
             .options
-            .busy_poll_limit(core.traits.in_turn && S::IN_KERNEL, &core.runtime)
-            .map(BusyPoll::new),
+            .busy_poll_limit(core.traits.alternates && S::IN_KERNEL, &core.runtime)
+            .map(BusyPoller::new),
         topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
         span: Span::current(),
         task: Waker::noop().clone(),

@@ -22,7 +22,7 @@ use tokio::task::{coop::has_budget_remaining, yield_now};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Span;
 
-use super::busy_poll::BusyPoll;
+use super::busy_poll::BusyPoller;
 use super::heartbeat::{Due, Heartbeat};
 use super::topics::Topics;
 use super::transport::Stream;
@@ -53,8 +53,8 @@ pub(crate) struct Session<S> {
     pub(crate) timer: Option<Pin<Box<Sleep>>>,
     /// Whether it wakes the task when it has run down.
     pub(crate) timer_waits: bool,
-    /// Where an answer is expected soon.
-    pub(crate) busy_poll: Option<BusyPoll>,
+    /// None if it sleeps whenever there is nothing to do.
+    pub(crate) busy_poller: Option<BusyPoller>,
     pub(crate) topics: Topics,
     /// What is told of it is told in it, whoever polls.
     pub(crate) span: Span,
@@ -144,8 +144,9 @@ impl<S: Stream> Session<S> {
         let ended = self.poll_for(cx, usize::MAX);
         if let Poll::Ready(reason) = ended {
             self.ended = Some(reason);
-        } else if let Some(busy_poll) = &mut self.busy_poll
-            && busy_poll.look_again(std::time::Instant::now())
+        } else if let Some(busy_poller) = &mut self.busy_poller
+            && !self.heartbeat.is_suspended()
+            && busy_poller.look_again(std::time::Instant::now())
         {
             // It is woken as soon as there is nothing else to do, and what the kernel has is known.
             let _pending = pin!(yield_now()).poll(cx);
@@ -178,7 +179,10 @@ impl<S: Stream> Session<S> {
         let task = std::mem::replace(&mut self.task, Waker::noop().clone());
         self.write(&mut Context::from_waker(&task), TURN);
         self.task = task;
-        let looks = self.busy_poll.as_ref().is_some_and(BusyPoll::is_looking);
+        let looks = self
+            .busy_poller
+            .as_ref()
+            .is_some_and(BusyPoller::is_looking);
         self.writer.is_idle() && !self.writer.shut_down && !self.writer.has_failed() && !looks
     }
 
@@ -282,8 +286,8 @@ impl<S: Stream> Session<S> {
         };
         traffic.filled(read, offered);
         self.heartbeat.heard(Instant::now());
-        if let Some(busy_poll) = &mut self.busy_poll {
-            busy_poll.read(std::time::Instant::now());
+        if let Some(busy_poller) = &mut self.busy_poller {
+            busy_poller.read(std::time::Instant::now());
         }
         Poll::Ready(self.walk().map(|()| read))
     }
@@ -350,12 +354,16 @@ impl<S: Stream> Session<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            let has_messages = !self.writer.flight.is_empty();
             match ready!(self.writer.poll_write(&mut self.stream, cx)) {
                 Ok(written) => most = most.saturating_sub(written),
                 Err(error) => return Poll::Ready(error),
             }
-            if let Some(busy_poll) = &mut self.busy_poll {
-                busy_poll.wrote(std::time::Instant::now());
+            if let Some(busy_poller) = &mut self.busy_poller
+                && has_messages
+                && self.writer.is_idle()
+            {
+                busy_poller.wrote(std::time::Instant::now());
             }
         }
     }

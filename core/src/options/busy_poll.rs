@@ -8,49 +8,67 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::SocketOptions;
 
-/// REQ's and REP's own. A round trip between two who are awake takes 10 to 30 µs.
-const IN_TURN: Duration = Duration::from_micros(50);
+/// A round trip within a machine, between two who are awake, takes 10 to 30 µs.
+const DEFAULT_LIMIT: Duration = Duration::from_micros(50);
 
-/// What nobody waits for awake.
-const LONGEST: Duration = Duration::from_millis(1);
+/// The longest limit.
+const LIMIT_MAX: Duration = Duration::from_millis(1);
+
+/// Whether a connection looks for a quick answer before the thread goes to sleep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BusyPoll {
+    /// For 50 µs on REQ and REP sockets of a current-thread runtime, if the process has more than one processor; otherwise
+    /// it does not.
+    #[default]
+    Auto,
+    /// It does not.
+    Off,
+    /// It does for so long, whatever the socket and the runtime.
+    For(Duration),
+}
 
 impl SocketOptions {
-    /// How long, after something was sent to a peer, its connection looks for what comes back before the thread goes to
-    /// sleep.
+    /// How long, after a message was sent to a peer, its connection looks for the answer before the thread goes to sleep
+    /// (busy polling).
     ///
-    /// To put a processor to sleep and to wake it again takes longer than many an answer does: over loopback, round trips
-    /// take about half as long without. Other tasks of the runtime go first, always. What it costs is a processor that is
-    /// busy where it would be idle. So an answer is looked for only after four in a row were quick, and after each that did
-    /// not come within the limit only after twice as many. Where the limit is the default, and the process has one
-    /// processor, none is.
+    /// To put a processor to sleep and to wake it again takes longer than many an answer does: with busy polling, round trips
+    /// over loopback take about half as long. Other tasks of the runtime go first. What it costs is a processor that is
+    /// busy where it would be idle. So an answer is looked for only after four in a row were quick: they came within the
+    /// limit, or within twice that to a thread that slept. After an answer that did not come in time it takes twice as many,
+    /// until one is found in time again.
     ///
     /// It serves where each message waits for the one before: also on a DEALER or ROUTER, with one request at a time. With
-    /// many under way there is nothing to gain. On a multi-threaded runtime, whose other threads are woken by it again and
-    /// again, most round trips are a third shorter, and the longest ones longer.
-    /// - Default: `None`; that is 50 µs for REQ and REP on a current-thread runtime, and not at all elsewhere
-    /// - Range: zero to 1 ms or `None`; zero is not at all, and longer counts as 1 ms
+    /// many under way there is nothing to gain. On a multi-thread runtime its other threads are woken by it again and again:
+    /// most round trips are a third shorter there, and the longest ones are longer.
+    ///
+    /// The draft option `ZMQ_BUSY_POLL` of libzmq is something else: it lets the kernel look at the network card.
+    /// - Default: `Auto`
+    /// - Range: `Auto` or `Off` or `For` up to 1 ms; zero is off, and longer counts as 1 ms
     /// - Applies to: tcp and ipc
     /// - Takes effect: when the socket is made
     /// - libzmq: none
     #[must_use]
-    pub fn busy_poll(mut self, limit: Option<Duration>) -> Self {
-        self.busy_poll = limit.map(|limit| limit.min(LONGEST));
+    pub const fn busy_poll(mut self, busy_poll: BusyPoll) -> Self {
+        self.busy_poll = busy_poll;
         self
     }
 
-    /// What applies to a socket whose messages go to and fro in turn, or not; none for never.
-    pub(crate) fn busy_poll_limit(&self, in_turn: bool, runtime: &Handle) -> Option<Duration> {
-        let limit = self.busy_poll.or_else(|| {
-            let is_alone = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
-            let applies = in_turn && is_alone && has_processor_to_spare();
-            applies.then_some(IN_TURN)
-        });
+    /// What applies to a connection where requests and replies alternate, or not; none for never.
+    pub(crate) fn busy_poll_limit(&self, alternates: bool, runtime: &Handle) -> Option<Duration> {
+        let limit = match self.busy_poll {
+            BusyPoll::Auto => {
+                let is_alone = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+                (alternates && is_alone && has_processors()).then_some(DEFAULT_LIMIT)
+            }
+            BusyPoll::Off => None,
+            BusyPoll::For(limit) => Some(limit.min(LIMIT_MAX)),
+        };
         limit.filter(|limit| !limit.is_zero())
     }
 }
 
-/// Whether somebody else can answer while a thread looks.
-fn has_processor_to_spare() -> bool {
+/// Whether there is more than one, so that a peer on this machine can answer while a thread looks.
+fn has_processors() -> bool {
     // To ask the system reads files.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     *PROCESSORS.get_or_init(|| available_parallelism().map_or(1, usize::from)) > 1
@@ -58,31 +76,35 @@ fn has_processor_to_spare() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Builder;
+
     use super::*;
 
-    fn limit_of(options: &SocketOptions, in_turn: bool) -> Option<Duration> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        options.busy_poll_limit(in_turn, runtime.unwrap().handle())
-    }
-
     #[test]
-    fn only_who_takes_turns_looks_unless_it_is_told_to() {
-        let default = SocketOptions::new();
-        let own = has_processor_to_spare().then_some(IN_TURN);
-        assert_eq!(limit_of(&default, true), own);
-        assert_eq!(limit_of(&default, false), None);
-        let never = SocketOptions::new().busy_poll(Some(Duration::ZERO));
-        assert_eq!(limit_of(&never, true), None);
-        let always = SocketOptions::new().busy_poll(Some(Duration::from_secs(1)));
-        assert_eq!(limit_of(&always, false), Some(LONGEST));
+    fn who_alternates_looks_unless_it_is_told_otherwise() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let limit = |busy_poll, alternates| {
+            let options = SocketOptions::new().busy_poll(busy_poll);
+            options.busy_poll_limit(alternates, runtime.handle())
+        };
+        let own = has_processors().then_some(DEFAULT_LIMIT);
+        assert_eq!(limit(BusyPoll::default(), true), own);
+        assert_eq!(limit(BusyPoll::default(), false), None);
+        assert_eq!(limit(BusyPoll::Off, true), None);
+        assert_eq!(limit(BusyPoll::For(Duration::ZERO), true), None);
+        let longer = BusyPoll::For(Duration::from_secs(1));
+        assert_eq!(limit(longer, false), Some(LIMIT_MAX));
     }
 
     #[test]
     fn of_many_threads_none_looks_unless_it_is_told_to() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-        let limit = |options: &SocketOptions| options.busy_poll_limit(true, runtime.handle());
-        assert_eq!(limit(&SocketOptions::new()), None);
-        let told = SocketOptions::new().busy_poll(Some(IN_TURN));
-        assert_eq!(limit(&told), Some(IN_TURN));
+        let runtime = Builder::new_multi_thread().build().unwrap();
+        let limit = |busy_poll| {
+            let options = SocketOptions::new().busy_poll(busy_poll);
+            options.busy_poll_limit(true, runtime.handle())
+        };
+        assert_eq!(limit(BusyPoll::Auto), None);
+        let told = BusyPoll::For(DEFAULT_LIMIT);
+        assert_eq!(limit(told), Some(DEFAULT_LIMIT));
     }
 }

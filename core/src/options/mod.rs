@@ -16,6 +16,7 @@ mod routing;
 
 pub use admission::Incoming;
 pub(crate) use admission::{AcceptHook, IpcFilters};
+pub use busy_poll::BusyPoll;
 pub(crate) use greeting::Greeting;
 pub use greeting::RouterNotify;
 pub(crate) use kernel::KernelOptions;
@@ -64,7 +65,7 @@ pub struct SocketOptions {
     pub(crate) heartbeat_interval: Option<Duration>,
     pub(crate) heartbeat_timeout: Duration,
     pub(crate) heartbeat_ttl: Option<Duration>,
-    pub(crate) busy_poll: Option<Duration>,
+    pub(crate) busy_poll: BusyPoll,
     pub(crate) max_message_size: Option<NonZeroU64>,
     pub(crate) immediate: bool,
     pub(crate) conflate: Conflate,
@@ -125,7 +126,7 @@ impl Default for SocketOptions {
             heartbeat_interval: Some(Duration::from_secs(30)),
             heartbeat_timeout: Duration::from_secs(10),
             heartbeat_ttl: None,
-            busy_poll: None,
+            busy_poll: BusyPoll::Auto,
             max_message_size: Some(DEFAULT_MAX_MESSAGE_SIZE),
             immediate: false,
             conflate: Conflate::Off,

@@ -67,8 +67,8 @@ pub(crate) struct Traits {
     pub(crate) conflates: bool,
     /// Whether what it is depends on the peer, so that it waits for the peer's READY before it says its own.
     pub(crate) adapts: bool,
-    /// Whether each message is an answer or waits for one.
-    pub(crate) in_turn: bool,
+    /// Whether requests and replies alternate.
+    pub(crate) alternates: bool,
     /// Whether peers speak no ZMTP.
     pub(crate) raw: bool,
 }
@@ -91,7 +91,7 @@ const NONE: Traits = Traits {
     hiccups: false,
     conflates: false,
     adapts: false,
-    in_turn: false,
+    alternates: false,
     raw: false,
 };
 
@@ -119,13 +119,13 @@ const PAIR: Traits = Traits {
 
 const REQ: Traits = Traits {
     probes: true,
-    in_turn: true,
+    alternates: true,
     ..NONE
 };
 
 const REP: Traits = Traits {
     addressed: true,
-    in_turn: true,
+    alternates: true,
     ..NONE
 };
 

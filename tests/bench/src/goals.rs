@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use crate::implementations::{GUIDE, LIBZMQ, OURS, OURS_LIMITED, OURS_MT, OURS_UNHEDGED, PLAIN};
+use crate::implementations::{
+    GUIDE, LIBZMQ, OURS, OURS_ASLEEP, OURS_LIMITED, OURS_MT, OURS_UNHEDGED, PLAIN,
+};
 use crate::runner::Block;
 use crate::sample::{Metric, median, ratio};
 use crate::work::{Numbers, Work};
@@ -206,6 +208,8 @@ fn goals(block: &Block) -> Vec<Goal> {
         (Work::ReqRep, _) => {
             vec![
                 goal(OURS, MedianMicros, Named(PLAIN), Times(1.3)),
+                // As that one does.
+                goal(OURS_ASLEEP, MedianMicros, Named(PLAIN), Times(1.3)),
                 goal(OURS, MedianMicros, EveryPeer, Ahead),
             ]
         }

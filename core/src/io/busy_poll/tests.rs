@@ -1,30 +1,34 @@
 //! When an answer is looked for; and that a thread stays awake as long.
-#![allow(clippy::disallowed_methods, reason = "tests need a clock")]
+#![expect(clippy::disallowed_methods, reason = "tests need a clock")]
 
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::io::memory::MemoryStream;
 use crate::io::session::tests::{options, raw_peer};
+use crate::io::transport::Stream as _;
+use crate::routing::traits;
 use crate::sync::Mutex;
-use crate::{Context, ReqSocket, SocketType};
+use crate::{BusyPoll, Context, ReqSocket, SocketType};
 
 const LIMIT: Duration = Duration::from_micros(50);
 const QUICKLY: Duration = Duration::from_micros(10);
 const STEP: Duration = Duration::from_micros(1);
 
 struct Peer {
-    busy_poll: BusyPoll,
+    busy_poller: BusyPoller,
     now: Instant,
 }
 
 impl Peer {
     fn new() -> Self {
         Self {
-            busy_poll: BusyPoll::new(LIMIT),
+            busy_poller: BusyPoller::new(LIMIT),
             now: Instant::now(),
         }
     }
@@ -32,15 +36,15 @@ impl Peer {
     /// Asks, and looks for the answer as long as that is worth it; tells how long that was.
     fn answers_after(&mut self, time: Duration) -> Duration {
         let asked = self.now;
-        self.busy_poll.wrote(asked);
-        let looks = self.busy_poll.is_looking();
-        while self.now < asked + time && self.busy_poll.look_again(self.now) {
+        self.busy_poller.wrote(asked);
+        let looks = self.busy_poller.is_looking();
+        while self.now < asked + time && self.busy_poller.look_again(self.now) {
             self.now += STEP;
         }
         let looked = self.now - asked;
         assert_eq!(looks, !looked.is_zero());
         self.now = asked + time;
-        self.busy_poll.read(self.now);
+        self.busy_poller.read(self.now);
         looked
     }
 
@@ -86,7 +90,7 @@ fn what_is_in_vain_becomes_seldom() {
         assert_eq!(peer.quick_ones_needed(), needed);
         assert_eq!(peer.answers_after(LIMIT * 10), LIMIT);
         assert_eq!(peer.answers_after(LIMIT * 10), Duration::ZERO);
-        // The one that was found in between has made it as at first.
+        // The one that was found in between has reset that.
         needed = QUICK * 2;
     }
 
@@ -103,24 +107,53 @@ fn what_is_in_vain_becomes_seldom() {
     assert_eq!(peer.answers_after(LIMIT), LIMIT);
 }
 
+/// So it is if something else kept the thread from looking until the answer was there, late.
+#[test]
+fn a_late_answer_that_is_read_at_once_was_looked_for_in_vain() {
+    let mut peer = Peer::new();
+    let mut needed = QUICK;
+    for _ in 0..3 {
+        for _ in 0..needed {
+            assert_eq!(peer.answers_after(QUICKLY), Duration::ZERO);
+        }
+        assert!(peer.busy_poller.is_expected());
+        peer.busy_poller.wrote(peer.now);
+        peer.now += LIMIT + STEP;
+        peer.busy_poller.read(peer.now);
+        assert!(!peer.busy_poller.is_expected());
+        needed *= 2;
+    }
+}
+
 /// What comes of itself tells nothing of answers, and nothing is looked for where nothing was asked.
 #[test]
 fn only_answers_count() {
     let mut peer = Peer::new();
     for _ in 0..100 {
-        peer.busy_poll.read(peer.now);
-        assert!(!peer.busy_poll.look_again(peer.now));
+        peer.busy_poller.read(peer.now);
+        assert!(!peer.busy_poller.look_again(peer.now));
     }
     assert_eq!(peer.quick_ones_needed(), QUICK);
-    assert!(!peer.busy_poll.is_looking());
-    assert!(!peer.busy_poll.look_again(peer.now));
+    assert!(!peer.busy_poller.is_looking());
+    assert!(!peer.busy_poller.look_again(peer.now));
+}
+
+/// Those whose peers answer, over what the kernel brings.
+#[test]
+fn requests_and_replies_are_looked_for() {
+    for socket_type in SocketType::ALL {
+        let alternates = matches!(socket_type, SocketType::Req | SocketType::Rep);
+        assert_eq!(traits(socket_type).alternates, alternates, "{socket_type}");
+    }
+    let in_kernel = [TcpStream::IN_KERNEL, MemoryStream::IN_KERNEL];
+    assert_eq!(in_kernel, [true, false]);
 }
 
 /// How often it is tried whether a thread sleeps: something else may hold it up at times.
 const TRIES: usize = 10;
 
 /// In how many tries a thread that had asked a quick peer did not sleep before a millisecond had passed.
-fn tries_awake(limit: Duration) -> usize {
+fn tries_awake(busy_poll: BusyPoll) -> usize {
     let watch = Arc::new(Mutex::new(None::<oneshot::Sender<Instant>>));
     let watching = Arc::clone(&watch);
     let sleeps = move || {
@@ -134,7 +167,7 @@ fn tries_awake(limit: Duration) -> usize {
         .build();
     runtime.unwrap().block_on(async {
         let context = Context::new();
-        let options = options(&context).busy_poll(Some(limit));
+        let options = options(&context).busy_poll(busy_poll);
         let req = ReqSocket::with_options(options).unwrap();
         req.bind("memory://there").await.unwrap();
         let mut peer = raw_peer(&context, SocketType::Router).await;
@@ -160,8 +193,8 @@ fn tries_awake(limit: Duration) -> usize {
 
 #[test]
 fn a_thread_does_not_sleep_while_an_answer_is_looked_for() {
-    let awake = tries_awake(Duration::from_millis(1));
+    let awake = tries_awake(BusyPoll::For(Duration::from_millis(1)));
     assert!(awake > TRIES / 2, "{awake} of {TRIES}");
-    let awake = tries_awake(Duration::ZERO);
+    let awake = tries_awake(BusyPoll::Off);
     assert!(awake <= TRIES / 2, "{awake} of {TRIES}");
 }

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use privateer_core::{
-    Context, DealerSocket, Frame, PubSocket, PullSocket, PushSocket, RepSocket, ReqSocket,
-    RouterSocket, SocketOptions,
+    BusyPoll, Context, DealerSocket, Frame, PubSocket, PullSocket, PushSocket, RepSocket,
+    ReqSocket, RouterSocket, SocketOptions,
 };
 use tokio::time::timeout;
 
@@ -127,7 +127,11 @@ impl<const LIMITED: bool, const ASLEEP: bool> Ours<LIMITED, ASLEEP> {
             .context(context)
             .send_hwm(mark)
             .recv_hwm(mark)
-            .busy_poll(ASLEEP.then_some(Duration::ZERO));
+            .busy_poll(if ASLEEP {
+                BusyPoll::Off
+            } else {
+                BusyPoll::Auto
+            });
         let socket = match kind {
             SocketKind::Push => Kind::Push(PushSocket::with_options(options)?),
             SocketKind::Pull => Kind::Pull(PullSocket::with_options(options)?),
