@@ -42,9 +42,14 @@ impl BusyPoller {
         }
     }
 
-    /// Messages were written, to the last octet.
-    pub(crate) const fn wrote(&mut self, now: Instant) {
-        self.asked = Some(now);
+    /// Messages were written, to the last octet. What is sent before the answer to those does not begin a new wait.
+    pub(crate) fn wrote(&mut self, now: Instant) {
+        self.asked.get_or_insert(now);
+    }
+
+    /// Nothing is read for now, so that no answer is waited for.
+    pub(crate) const fn forget(&mut self) {
+        self.asked = None;
     }
 
     /// Something was read.
@@ -68,7 +73,7 @@ impl BusyPoller {
         self.quick >= self.needed
     }
 
-    /// Whether there is an answer to look for, as long as it may take.
+    /// Whether an answer is being looked for; the time is not asked.
     pub(crate) const fn is_looking(&self) -> bool {
         self.asked.is_some() && self.is_expected()
     }

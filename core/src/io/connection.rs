@@ -10,14 +10,16 @@ use std::task::{Poll, Waker};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field};
 
 use super::busy_poll::BusyPoller;
 use super::heartbeat::Heartbeat;
 use super::raw::Raw;
+use super::reader::Reader;
 use super::seldom::Seldom;
-use super::session::{Reader, Session};
+use super::session::Session;
 use super::shared::{Shared, Work};
 use super::topics::Topics;
 use super::transport::Stream;
@@ -25,8 +27,10 @@ use super::writer::Writer;
 use crate::connection::Connection;
 use crate::encoded::put_message;
 use crate::monitor::{DisconnectReason, HandshakeFailure};
+use crate::options::SocketOptions;
 use crate::peer::{Link, PeerFacts};
 use crate::pipe::Pipe;
+use crate::routing::Traits;
 use crate::routing_id::RoutingId;
 use crate::socket::admission::{Admission, Seat};
 use crate::socket::core::{Core, Newcomer, Phase};
@@ -229,10 +233,7 @@ async fn serve<S: Stream>(
         time_to_live: core.options.heartbeat_ttl.unwrap_or_default(),
         timer: None,
         timer_waits: false,
-        busy_poller: core
-            .options
-            .busy_poll_limit(core.traits.alternates && S::IN_KERNEL, &core.runtime)
-            .map(BusyPoller::new),
+        busy_poller: busy_poller::<S>(&core.options, core.traits, &core.runtime),
         topics: Topics::new(Arc::clone(core), Arc::clone(&link)),
         span: Span::current(),
         task: Waker::noop().clone(),
@@ -259,6 +260,16 @@ fn traffic(core: &Core, early: BytesMut) -> Traffic {
     let mut traffic = Traffic::new(early, largest);
     traffic.set_subscriptions(core.subscriptions_in_messages());
     traffic
+}
+
+/// None for a connection that sleeps whenever there is nothing to do.
+pub(super) fn busy_poller<S: Stream>(
+    options: &SocketOptions,
+    traits: Traits,
+    runtime: &Handle,
+) -> Option<BusyPoller> {
+    let limit = options.busy_poll_limit(traits.alternates && S::IN_KERNEL, runtime);
+    limit.map(BusyPoller::new)
 }
 
 /// Takes the session back from those who let it work, also if its task is dropped: it knows them, and they know it.

@@ -26,6 +26,7 @@ pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod outgoing;
 mod raw;
+pub(crate) mod reader;
 mod resolve;
 pub(crate) mod seldom;
 pub(crate) mod session;

@@ -10,10 +10,8 @@
 //! The two directions are state machines of their own; neither waits for the other. One task polls both; who sends may do
 //! so in its place: [`Shared`](super::shared::Shared).
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -24,15 +22,13 @@ use tracing::Span;
 
 use super::busy_poll::BusyPoller;
 use super::heartbeat::{Due, Heartbeat};
+use super::reader::Reader;
 use super::topics::Topics;
 use super::transport::Stream;
 use super::writer::Writer;
-use crate::monitor::{DisconnectReason, DropReason};
-use crate::pipe::{Limits, Pipe};
-use crate::segment::Segment;
-use crate::socket::counters::Counters;
+use crate::monitor::DisconnectReason;
 use crate::zmtp::command::{self, Command};
-use crate::zmtp::traffic::{Aside, Traffic};
+use crate::zmtp::traffic::Aside;
 
 /// Commands that wait to be written, in bytes; a peer that makes us owe more is not read until they are gone.
 const CONTROL_MAX: usize = 64 * 1024;
@@ -64,73 +60,6 @@ pub(crate) struct Session<S> {
     pub(crate) ended: Option<DisconnectReason>,
 }
 
-/// From the stream to the inbound pipe.
-pub(crate) struct Reader {
-    traffic: Traffic,
-    inbound: Arc<Pipe>,
-    /// What may wait in the pipe at most, beyond which not even subscriptions are read.
-    most: Limits,
-    counters: Arc<Counters>,
-    /// Scratch for segments between the two.
-    segments: VecDeque<Segment>,
-}
-
-impl Reader {
-    pub(crate) fn new(
-        traffic: Traffic,
-        inbound: Arc<Pipe>,
-        most: Limits,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Self {
-            traffic,
-            inbound,
-            most,
-            counters,
-            segments: VecDeque::new(),
-        }
-    }
-}
-
-impl Reader {
-    /// Moves whole messages into the pipe; tells whether all that are here had room.
-    fn publish(&mut self, waker: &Waker) -> bool {
-        while self.traffic.has_messages() {
-            let take = |room, into: &mut _| self.traffic.take(room, into);
-            let Some(discarded) = self.inbound.fill(&mut self.segments, waker, take) else {
-                return false;
-            };
-            self.count_discarded(discarded);
-        }
-        true
-    }
-
-    /// Whether so many subscriptions wait for the socket's owner that no more are to come.
-    fn is_over(&self, waker: &Waker) -> bool {
-        let has_limit = self.most.messages.is_some() || self.most.bytes.is_some();
-        has_limit && self.inbound.holds(self.most, waker)
-    }
-
-    fn count_discarded(&self, messages: usize) {
-        if messages > 0 {
-            self.counters
-                .dropped(DropReason::NoReceiver, messages as u64);
-        }
-    }
-}
-
-impl Drop for Reader {
-    /// What was received stays readable, however the connection ends: what had no room yet, one read buffer at most, goes
-    /// past the marks, so that the peer need not wait until somebody receives.
-    fn drop(&mut self) {
-        if self.traffic.has_messages() {
-            self.traffic.take(usize::MAX, &mut self.segments);
-            let discarded = self.inbound.append(&mut self.segments);
-            self.count_discarded(discarded);
-        }
-    }
-}
-
 impl<S: Stream> Session<S> {
     /// Runs until the connection ends, and tells why.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
@@ -144,14 +73,22 @@ impl<S: Stream> Session<S> {
         let ended = self.poll_for(cx, usize::MAX);
         if let Poll::Ready(reason) = ended {
             self.ended = Some(reason);
-        } else if let Some(busy_poller) = &mut self.busy_poller
-            && !self.heartbeat.is_suspended()
-            && busy_poller.look_again(std::time::Instant::now())
-        {
+        } else if self.looks_again() {
             // It is woken as soon as there is nothing else to do, and what the kernel has is known.
             let _pending = pin!(yield_now()).poll(cx);
         }
         ended
+    }
+
+    /// Whether an answer is looked for. By a clock that never stands still, as Tokio's may in tests.
+    fn looks_again(&mut self) -> bool {
+        let Some(busy_poller) = &mut self.busy_poller else {
+            return false;
+        };
+        if self.heartbeat.is_suspended() {
+            busy_poller.forget();
+        }
+        busy_poller.look_again(std::time::Instant::now())
     }
 
     /// As [`poll`](Self::poll), writing not much more than `most` bytes.
@@ -361,7 +298,7 @@ impl<S: Stream> Session<S> {
             }
             if let Some(busy_poller) = &mut self.busy_poller
                 && has_messages
-                && self.writer.is_idle()
+                && self.writer.flight.is_empty()
             {
                 busy_poller.wrote(std::time::Instant::now());
             }

@@ -15,15 +15,16 @@ const DEFAULT_LIMIT: Duration = Duration::from_micros(50);
 const LIMIT_MAX: Duration = Duration::from_millis(1);
 
 /// Whether a connection looks for a quick answer before the thread goes to sleep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BusyPoll {
-    /// For 50 µs on REQ and REP sockets of a current-thread runtime, if the process has more than one processor; otherwise
-    /// it does not.
+    /// For 50 µs on REQ and REP sockets of a current-thread runtime, if the program may run on more than one processor;
+    /// otherwise it does not.
     #[default]
     Auto,
     /// It does not.
     Off,
-    /// It does for so long, whatever the socket and the runtime.
+    /// It does for so long, whatever the type of the socket, the runtime and the processors.
     For(Duration),
 }
 
@@ -32,8 +33,8 @@ impl SocketOptions {
     /// (busy polling).
     ///
     /// To put a processor to sleep and to wake it again takes longer than many an answer does: with busy polling, round trips
-    /// over loopback take about half as long. Other tasks of the runtime go first. What it costs is a processor that is
-    /// busy where it would be idle. So an answer is looked for only after four in a row were quick: they came within the
+    /// over loopback take about half as long. Other tasks of the runtime come first. What it costs is a processor that others
+    /// might have used, for as long. So an answer is looked for only after four in a row were quick: they came within the
     /// limit, or within twice that to a thread that slept. After an answer that did not come in time it takes twice as many,
     /// until one is found in time again.
     ///
@@ -44,7 +45,7 @@ impl SocketOptions {
     /// The draft option `ZMQ_BUSY_POLL` of libzmq is something else: it lets the kernel look at the network card.
     /// - Default: `Auto`
     /// - Range: `Auto` or `Off` or `For` up to 1 ms; zero is off, and longer counts as 1 ms
-    /// - Applies to: tcp and ipc
+    /// - Applies to: tcp and ipc, but not STREAM
     /// - Takes effect: when the socket is made
     /// - libzmq: none
     #[must_use]

@@ -24,6 +24,8 @@ use crate::sync::Mutex;
 /// | outgoing | to whoever sent the request |
 /// | mute state | the peer has no room: `send` waits; the peer is gone: the reply is dropped and counted |
 ///
+/// The requests of a quick peer are waited for awake: [`busy_poll`](crate::SocketOptions::busy_poll).
+///
 /// # Example
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

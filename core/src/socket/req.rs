@@ -26,6 +26,8 @@ use crate::routing::fair_queue::Delivery;
 /// A new request abandons the one before, whose late reply is dropped; with
 /// [`req_lockstep`](crate::SocketOptions::req_lockstep) it is an error instead.
 ///
+/// Quick replies are waited for awake: [`busy_poll`](crate::SocketOptions::busy_poll).
+///
 /// # Example
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

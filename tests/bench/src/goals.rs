@@ -208,9 +208,10 @@ fn goals(block: &Block) -> Vec<Goal> {
         (Work::ReqRep, _) => {
             vec![
                 goal(OURS, MedianMicros, Named(PLAIN), Times(1.3)),
-                // As that one does.
+                // The plain stream sleeps, too.
                 goal(OURS_ASLEEP, MedianMicros, Named(PLAIN), Times(1.3)),
                 goal(OURS, MedianMicros, EveryPeer, Ahead),
+                goal(OURS_ASLEEP, MedianMicros, EveryPeer, NotBehind),
             ]
         }
         (Work::Inproc, _) => vec![goal(OURS, Rate, EveryPeer, Ahead)],

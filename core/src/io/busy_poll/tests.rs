@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::io::connection::busy_poller;
 use crate::io::memory::MemoryStream;
 use crate::io::session::tests::{options, raw_peer};
-use crate::io::transport::Stream as _;
 use crate::routing::traits;
 use crate::sync::Mutex;
-use crate::{BusyPoll, Context, ReqSocket, SocketType};
+use crate::{BusyPoll, Context, ReqSocket, SocketOptions, SocketType};
 
 const LIMIT: Duration = Duration::from_micros(50);
 const QUICKLY: Duration = Duration::from_micros(10);
@@ -138,22 +138,55 @@ fn only_answers_count() {
     assert!(!peer.busy_poller.look_again(peer.now));
 }
 
-/// Those whose peers answer, over what the kernel brings.
+/// What a request goes out behind does not make its answer late, nor does more of it put the end off.
 #[test]
-fn requests_and_replies_are_looked_for() {
-    for socket_type in SocketType::ALL {
-        let alternates = matches!(socket_type, SocketType::Req | SocketType::Rep);
-        assert_eq!(traits(socket_type).alternates, alternates, "{socket_type}");
+fn more_messages_do_not_make_the_wait_longer() {
+    let mut peer = Peer::new();
+    assert_eq!(peer.quick_ones_needed(), QUICK);
+    let asked = peer.now;
+    peer.busy_poller.wrote(asked);
+    while peer.busy_poller.look_again(peer.now) {
+        peer.now += STEP;
+        peer.busy_poller.wrote(peer.now);
     }
-    let in_kernel = [TcpStream::IN_KERNEL, MemoryStream::IN_KERNEL];
-    assert_eq!(in_kernel, [true, false]);
+    assert_eq!(peer.now - asked, LIMIT);
+}
+
+#[test]
+fn what_is_forgotten_is_not_looked_for() {
+    let mut peer = Peer::new();
+    assert_eq!(peer.quick_ones_needed(), QUICK);
+    peer.busy_poller.wrote(peer.now);
+    peer.busy_poller.forget();
+    assert!(!peer.busy_poller.look_again(peer.now + LIMIT));
+    assert_eq!(peer.answers_after(QUICKLY), QUICKLY);
+}
+
+/// Those whose peers answer, over what the kernel brings.
+#[tokio::test]
+async fn requests_and_replies_are_looked_for() {
+    let (usual, runtime) = (SocketOptions::new(), Handle::current());
+    let told = SocketOptions::new().busy_poll(BusyPoll::For(LIMIT));
+    // With one processor, nobody.
+    let has_processors = usual.busy_poll_limit(true, &runtime).is_some();
+    for socket_type in SocketType::ALL {
+        let traits = traits(socket_type);
+        let alternates = matches!(socket_type, SocketType::Req | SocketType::Rep);
+        let tcp = busy_poller::<TcpStream>(&usual, traits, &runtime);
+        assert_eq!(tcp.is_some(), alternates && has_processors, "{socket_type}");
+        let memory = busy_poller::<MemoryStream>(&usual, traits, &runtime);
+        assert!(memory.is_none(), "{socket_type}");
+        let told = busy_poller::<MemoryStream>(&told, traits, &runtime);
+        assert!(told.is_some(), "{socket_type}");
+    }
 }
 
 /// How often it is tried whether a thread sleeps: something else may hold it up at times.
 const TRIES: usize = 10;
 
-/// In how many tries a thread that had asked a quick peer did not sleep before a millisecond had passed.
-fn tries_awake(busy_poll: BusyPoll) -> usize {
+/// In how many tries a thread that had asked a quick peer, or had only said that it is alive, did not sleep before a
+/// millisecond had passed.
+fn tries_awake(busy_poll: BusyPoll, asks: bool) -> usize {
     let watch = Arc::new(Mutex::new(None::<oneshot::Sender<Instant>>));
     let watching = Arc::clone(&watch);
     let sleeps = move || {
@@ -180,12 +213,19 @@ fn tries_awake(busy_poll: BusyPoll) -> usize {
             }
             let (watcher, asleep) = oneshot::channel();
             *watch.lock() = Some(watcher);
-            let asked = Instant::now();
-            req.send("?").await.unwrap();
+            let begun = Instant::now();
+            if asks {
+                req.send("?").await.unwrap();
+            } else {
+                // It answers with a PONG.
+                peer.write_all(b"\x04\x07\x04PING\0\0").await.unwrap();
+            }
             let asleep = asleep.await.unwrap();
-            awake += usize::from(asleep >= asked + Duration::from_millis(1));
-            peer.write_all(b"\x01\0\0\x01!").await.unwrap();
-            req.recv().await.unwrap();
+            awake += usize::from(asleep >= begun + Duration::from_millis(1));
+            if asks {
+                peer.write_all(b"\x01\0\0\x01!").await.unwrap();
+                req.recv().await.unwrap();
+            }
         }
         awake
     })
@@ -193,8 +233,14 @@ fn tries_awake(busy_poll: BusyPoll) -> usize {
 
 #[test]
 fn a_thread_does_not_sleep_while_an_answer_is_looked_for() {
-    let awake = tries_awake(BusyPoll::For(Duration::from_millis(1)));
+    let longest = BusyPoll::For(Duration::from_millis(1));
+    let awake = tries_awake(longest, true);
     assert!(awake > TRIES / 2, "{awake} of {TRIES}");
-    let awake = tries_awake(BusyPoll::Off);
-    assert!(awake <= TRIES / 2, "{awake} of {TRIES}");
+    for (busy_poll, asks) in [(BusyPoll::Off, true), (longest, false)] {
+        let awake = tries_awake(busy_poll, asks);
+        assert!(
+            awake <= TRIES / 2,
+            "{awake} of {TRIES}: {busy_poll:?}, {asks}"
+        );
+    }
 }

@@ -92,7 +92,8 @@ fn a_round_trip_is_compared_with_the_plain_stream_and_the_fastest_peer() {
             ("plain", &micros(20.0)),
         ],
     );
-    let expected = [Standing::Pass, Standing::Level, Standing::Pass];
+    let pass = Standing::Pass;
+    let expected = [pass, Standing::Level, pass, pass];
     assert_eq!(standings(judged), expected);
 }
 
