@@ -37,6 +37,8 @@ pub(crate) struct ReadBuffer {
     /// The size of the memory behind it, and how much of that was handed on by reference.
     size: usize,
     shared: usize,
+    /// How much of it is not read into, since it only makes the size a usual one.
+    surplus: usize,
     /// How much is read next.
     next: usize,
 }
@@ -47,6 +49,7 @@ impl ReadBuffer {
             octets,
             size: 0,
             shared: 0,
+            surplus: 0,
             next: READ_FIRST,
         }
     }
@@ -54,10 +57,12 @@ impl ReadBuffer {
     /// Where the next octets go, and how many at most.
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
         if self.spare() < self.next / 4 {
-            if !self.octets.try_reclaim(self.next) {
+            if !self.octets.try_reclaim(self.next + self.surplus) {
                 // In proportion to what waits, so that a long message in many pieces moves seldom.
                 let size = self.octets.len() + self.next.max(self.octets.len() / 4);
-                move_to(&mut self.octets, &mut self.size, memory(size, 2 * size));
+                let kept = kept_size(size);
+                move_to(&mut self.octets, &mut self.size, memory(kept, kept));
+                self.surplus = kept - size;
             }
             // Of this memory nobody has anything.
             self.shared = 0;
@@ -117,12 +122,13 @@ impl ReadBuffer {
         if self.octets.len() <= REMAINDER {
             let remainder = BytesMut::from(&*self.octets);
             keep(std::mem::replace(&mut self.octets, remainder), self.size);
-            (self.size, self.shared) = (0, 0);
+            (self.size, self.shared, self.surplus) = (0, 0, 0);
         }
     }
 
     fn spare(&self) -> usize {
-        self.octets.capacity() - self.octets.len()
+        let spare = self.octets.capacity() - self.octets.len();
+        spare.saturating_sub(self.surplus)
     }
 }
 
@@ -132,6 +138,9 @@ pub(crate) struct LargeBody {
     octets: BytesMut,
     size: usize,
     len: usize,
+    /// How much of the memory is read into for now: no more where the process owned a larger piece already, so that what
+    /// one connection reads does not depend on the others.
+    room: usize,
 }
 
 /// The least reservation for a large body, in bytes.
@@ -148,19 +157,25 @@ impl LargeBody {
         let whole = READ_MEMORY.lock().take(len.min(most), most);
         let (mut octets, size) = whole.unwrap_or_else(|| memory(wanted, most));
         octets.extend_from_slice(arrived);
-        Self { octets, size, len }
+        Self {
+            octets,
+            size,
+            len,
+            room: wanted,
+        }
     }
 
     /// Where its next octets go, and how many at most.
     pub(crate) fn target(&mut self) -> Limit<&mut BytesMut> {
-        if self.octets.capacity() == self.octets.len() {
-            let wanted = reservation(self.len, self.octets.len());
-            let larger = memory(wanted, wanted.saturating_mul(4));
-            move_to(&mut self.octets, &mut self.size, larger);
+        if self.octets.len() == self.room {
+            self.room = reservation(self.len, self.octets.len());
+            if self.octets.capacity() < self.room {
+                let larger = memory(self.room, self.room.saturating_mul(4));
+                move_to(&mut self.octets, &mut self.size, larger);
+            }
         }
-        let missing = self.len - self.octets.len();
-        let spare = self.octets.capacity() - self.octets.len();
-        (&mut self.octets).limit(missing.min(spare))
+        let spare = self.room - self.octets.len();
+        (&mut self.octets).limit(spare)
     }
 
     pub(crate) fn is_whole(&self) -> bool {
@@ -187,6 +202,15 @@ fn move_to(octets: &mut BytesMut, size: &mut usize, (mut larger, larger_size): (
         std::mem::replace(octets, larger),
         std::mem::replace(size, larger_size),
     );
+}
+
+/// The next size up of those that a read buffer has: few of them, so that pieces that are kept fit again.
+const fn kept_size(size: usize) -> usize {
+    if size < KEPT_LEAST {
+        size
+    } else {
+        size.next_multiple_of(KEPT_LEAST)
+    }
 }
 
 /// Empty memory of `wanted` bytes, or up to `most` if the process owns it already, and its size.
