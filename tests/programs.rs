@@ -275,14 +275,25 @@ async fn a_stopped_broker_lets_what_is_in_flight_be_answered() {
 #[tokio::test]
 async fn a_stopped_worker_answers_what_it_has_in_hand() {
     let (handle, endpoint) = broker().await;
-    let worker = Process::start("mdworker", &["--broker", &endpoint, "--delay", "300"]);
     let client = Client::connect(&*endpoint).unwrap();
     let call = tokio::spawn(async move { client.request("echo", "still there?").await });
-    until(|| handle.stats().in_flight == 1).await;
-    worker.signal("TERM");
-    assert_eq!(worker.end().await.well(), ["1 requests, 1 replies"]);
+    let mut overtaken = 0;
+    loop {
+        let worker = Process::start("mdworker", &["--broker", &endpoint, "--delay", "300"]);
+        until(|| handle.stats().in_flight == 1).await;
+        worker.signal("TERM");
+        let told = worker.end().await.well();
+        if told == ["1 requests, 1 replies"] {
+            break;
+        }
+        // The signal has overtaken the request, which is for the next worker then.
+        assert_eq!(told, ["0 requests, 0 replies"]);
+        overtaken += 1;
+        assert!(overtaken < 5, "it takes nothing in hand");
+        until(|| handle.stats().in_flight == 0).await;
+    }
     assert_eq!(soon(call).await.unwrap().unwrap()[0], "still there?");
-    assert_eq!(handle.stats().redispatched, 0);
+    assert_eq!(handle.stats().redispatched, overtaken);
 }
 
 #[tokio::test]
