@@ -273,6 +273,29 @@ impl Kept {
 mod tests {
     use super::*;
 
+    /// How much a body of this length is offered each time, if it takes all of that.
+    fn offers(len: usize) -> Vec<usize> {
+        let mut body = LargeBody::new(len, &[]);
+        let mut offers = Vec::new();
+        while !body.is_whole() {
+            let mut target = body.target();
+            let offered = target.remaining_mut();
+            target.put_bytes(0, offered);
+            offers.push(offered);
+        }
+        offers
+    }
+
+    #[test]
+    fn what_is_offered_does_not_depend_on_what_is_kept() {
+        const LEN: usize = 3 * LARGE_FIRST;
+        assert_eq!(offers(LEN), [LARGE_FIRST, 2 * LARGE_FIRST]);
+        // It is room for the whole body.
+        let size = 4 * LARGE_FIRST;
+        keep(BytesMut::with_capacity(size), size);
+        assert_eq!(offers(LEN), [LARGE_FIRST, 2 * LARGE_FIRST]);
+    }
+
     #[test]
     fn memory_is_used_again_once_nobody_refers_to_it() {
         const SIZE: usize = 3 * KEPT_LEAST + 17;

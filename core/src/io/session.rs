@@ -88,7 +88,7 @@ impl<S: Stream> Session<S> {
         if self.heartbeat.is_suspended() {
             busy_poller.forget();
         }
-        busy_poller.look_again(std::time::Instant::now())
+        busy_poller.is_looking() && busy_poller.look_again(std::time::Instant::now())
     }
 
     /// As [`poll`](Self::poll), writing not much more than `most` bytes.

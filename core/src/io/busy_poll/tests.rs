@@ -138,7 +138,7 @@ fn only_answers_count() {
     assert!(!peer.busy_poller.look_again(peer.now));
 }
 
-/// What a request goes out behind does not make its answer late, nor does more of it put the end off.
+/// It counts from the first message that is not answered.
 #[test]
 fn more_messages_do_not_make_the_wait_longer() {
     let mut peer = Peer::new();
